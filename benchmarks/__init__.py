@@ -1,0 +1,1 @@
+"""How fast, how much memory, against what: each number a ratio within one run."""

@@ -1,0 +1,1 @@
+"""The command line: `darkroom model`, `darkroom run`, `darkroom warmup`."""

@@ -1,0 +1,101 @@
+"""`darkroom`: the commands, their options, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from darkroom import __version__
+from darkroom.cli import local_spark
+from darkroom.cli.quiet import output_to
+from darkroom.cli.run import RunOptions, run_folder
+from darkroom.errors import DarkroomError, UsageError
+from darkroom.images import Limits
+
+
+def home() -> Path:
+    """Where Darkroom keeps what it builds once: `$DARKROOM_HOME` or `~/.cache/darkroom`."""
+    return Path(os.environ.get("DARKROOM_HOME", "~/.cache/darkroom")).expanduser()
+
+
+class _Group(click.Group):
+    """Exit code 2 for what the user can change, 1 for what failed."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            click.echo(f"darkroom: {error}", err=True)
+            sys.exit(2)
+        except DarkroomError as error:
+            click.echo(f"darkroom: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group)
+@click.version_option(__version__)
+def cli() -> None:
+    """Images in; features, principal components, CSV and a balanced receipt out."""
+
+
+@cli.command()
+@click.option("--weights", type=click.Path(path_type=Path), help="Keras weights (.h5) of your own.")
+@click.option("--rebuild", is_flag=True, help="Build again even if it was built before.")
+def model(weights: Path | None, rebuild: bool) -> None:
+    """Build the default backbone (MobileNetV2 as ONNX), once."""
+    built = ensure_model(weights, rebuild or weights is not None)
+    click.echo(f"backbone {built}")
+
+
+def ensure_model(weights: Path | None = None, rebuild: bool = False) -> Path:
+    """The default backbone's path; built on first use, with a message that names the weights."""
+    from darkroom.model.export import build_model, cached_model
+
+    folder = home() / "model"
+    found = None if rebuild else cached_model(folder)
+    if found is None:
+        click.echo("building the backbone (once, about half a minute) ...")
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with output_to(folder / "build.log", 1, 2):
+            found = build_model(folder, weights)
+        description = found.description
+        click.echo(f"built {description['id'][:12]} from {description['weights']['source']}")
+    return found.path
+
+
+@cli.command()
+def warmup() -> None:
+    """Make local Spark sessions start faster (once; optional): a class-data archive for the JVM."""
+    archive = local_spark.build_archive(home())
+    click.echo(f"Spark starts faster from now on: {archive}" if archive else "not available here")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for results.")
+@click.option("--batch", help="Name of the batch; the folder's name unless given.")
+@click.option("--model", "model_path", type=click.Path(path_type=Path),
+              help="An ONNX backbone of your own: uint8 (n,h,w,3) -> float32 (n,d).")  # fmt: skip
+@click.option("--plot", is_flag=True, help="Also draw map.png.")
+@click.option("--cores", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
+@click.option("--max-bytes", type=click.IntRange(1), default=Limits().max_bytes, show_default=True)
+@click.option("--max-pixels", type=click.IntRange(1), default=Limits().max_pixels,
+              show_default=True)  # fmt: skip
+@click.option("--reader", type=click.Choice(["obstore", "binaryFile"]), default="obstore")
+@click.option("--pca", type=click.Choice(["merged", "spark"]), default="merged")
+def run(folder: Path, model_path: Path | None, **options: object) -> None:
+    """Process the images in FOLDER on this machine, on all cores.
+
+    Run it again with more images in FOLDER: only the new ones are processed, as the batch's next
+    run. Exit code 0 when done (also with rejected images), 2 for bad usage, 1 when it failed.
+    """
+    choices = RunOptions(folder=folder, home=home(), **options)  # type: ignore[arg-type]
+    run_folder(choices, lambda: model_path or ensure_model())
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,43 @@
+"""Progress for people: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from typing import TextIO
+
+from tqdm import tqdm
+
+_LINE_EVERY_SECONDS = 5.0
+
+
+class Progress:
+    """Images done of `total`, with the rate and the time left."""
+
+    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+        self._total, self._stream = total, stream or sys.stdout
+        self._started = self._last_line = monotonic()
+        self._bar = (
+            tqdm(total=total, unit=" images", file=self._stream, dynamic_ncols=True)
+            if self._stream.isatty()
+            else None
+        )
+
+    def show(self, done: int) -> None:
+        """Say that `done` images of all are through."""
+        done = min(done, self._total)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+        elif monotonic() - self._last_line >= _LINE_EVERY_SECONDS and done < self._total:
+            self._last_line = monotonic()
+            print(self._line(done), file=self._stream, flush=True)
+
+    def _line(self, done: int) -> str:
+        rate = done / (monotonic() - self._started)
+        left = f", {(self._total - done) / rate:.0f} s left" if rate else ""
+        return f"{done} of {self._total} images, {rate:.0f} images/s{left}"
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()

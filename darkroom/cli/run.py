@@ -1,0 +1,209 @@
+"""`darkroom run`: the whole job on a folder, without any cloud."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+import click
+from pyspark.sql import SparkSession
+
+from darkroom import manifest, receipt
+from darkroom.cli.local_spark import session
+from darkroom.cli.progress import Progress
+from darkroom.csv_export import export_csv
+from darkroom.errors import DarkroomError, UsageError
+from darkroom.images import Limits
+from darkroom.layout import Run
+from darkroom.manifest import Entry
+from darkroom.pca import COMPONENTS
+from darkroom.receipt import Receipt
+from darkroom.storage import LocalStore
+from emr_serverless_job.request import Request
+from emr_serverless_job.run_job import check, run_job
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The command line of `darkroom run`; `home` is the cache of what is built once."""
+
+    folder: Path
+    out: Path
+    home: Path
+    batch: str | None = None
+    plot: bool = False
+    cores: int = 2
+    max_bytes: int = Limits().max_bytes
+    max_pixels: int = Limits().max_pixels
+    reader: Literal["obstore", "binaryFile"] = "obstore"
+    pca: Literal["merged", "spark"] = "merged"
+
+    @property
+    def limits(self) -> Limits:
+        """What an image may be at most."""
+        return Limits(self.max_bytes, self.max_pixels)
+
+
+def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
+    """Process what is new in the folder; print progress and a summary.
+
+    Raises `UsageError` for what the user can change, `DarkroomError` where the run failed.
+    """
+    batch = _check_folders(options)
+    results = LocalStore(options.out)
+    with _only_one(options.out):
+        listed = manifest.walk_folder(options.folder)
+        if not listed:
+            raise UsageError(f"there are no files in {options.folder}")
+        run, entries = next_run(results, batch, listed)
+        if not entries:
+            click.echo(f"nothing new in {options.folder}: all of it was processed before")
+            return
+        request = _request(options, run, entries, model())
+        started = monotonic()
+        account = _process(options, request, results)
+        if options.plot:
+            _draw(options, results)
+        click.echo(summary(account, monotonic() - started, options))
+
+
+def _check_folders(options: RunOptions) -> str:
+    """The batch's name. Raises `UsageError` where the folders cannot be worked with."""
+    folder, out = options.folder.resolve(), options.out.resolve()
+    if not folder.is_dir():
+        raise UsageError(f"{options.folder} is not a folder")
+    if out.is_relative_to(folder):
+        raise UsageError(f"--out {options.out} lies inside {options.folder}: choose another place")
+    batch = folder.name if options.batch is None else options.batch
+    if not batch or "/" in batch or batch in (".", ".."):
+        raise UsageError(f"{batch!r} cannot name a batch: give one with --batch, without '/'")
+    return batch
+
+
+def next_run(results: LocalStore, batch: str, listed: list[Entry]) -> tuple[Run, list[Entry]]:
+    """The batch's next run, and the files that no finished run of it has seen as they are now."""
+    finished = [run for run in receipt.done_runs(results) if run.batch == batch]
+    seen = {
+        (entry.key, entry.etag)
+        for run in finished
+        for part in results.list(run.manifest)
+        for entry in manifest.unpack(results.read(part))
+    }
+    number = max((run.number for run in finished), default=0) + 1
+    return Run(batch, number), [entry for entry in listed if (entry.key, entry.etag) not in seen]
+
+
+def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -> Request:
+    if not model.is_file():
+        raise UsageError(f"no model file at {model}")
+    request = Request(
+        run=run,
+        entries=entries,
+        output=LocalStore(options.out).uri,
+        model=model.read_bytes(),
+        limits=options.limits,
+        reader=options.reader,
+        pca=options.pca,
+    )
+    check(request)
+    return request
+
+
+def _process(options: RunOptions, request: Request, results: LocalStore) -> Receipt:
+    run, total = request.run, len(request.entries)
+    results.write(f"{run.manifest}/part-00000.jsonl.gz", manifest.pack(request.entries))
+    click.echo(f"batch {run.batch}, run {run.number}: {total} files; starting Spark ...")
+    progress = Progress(total)
+    log = options.out / "logs" / "spark.log"
+    try:
+        with session(options.cores, options.home, log) as spark:
+            account = _run_on(spark, request, progress, log)
+    finally:
+        progress.close()
+    _export(results, account)
+    return account
+
+
+def _run_on(spark: SparkSession, request: Request, progress: Progress, log: Path) -> Receipt:
+    try:
+        return run_job(spark, request, progress.show)
+    except DarkroomError:
+        raise
+    except Exception as error:  # Spark's own, whose text only a running JVM can tell
+        last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise DarkroomError(f"the job failed: {last[0].strip()}\nSpark's log: {log}") from error
+
+
+def _export(results: LocalStore, account: Receipt) -> None:
+    """CSV for the run; for every run where their coordinates moved to a new version."""
+    if account.pca is None:
+        return
+    moved = (
+        receipt.done_runs(results) if account.pca.refitted else [Run(account.batch, account.run)]
+    )
+    for run in moved:
+        export_csv(results, run, account.pca.version, COMPONENTS)
+
+
+def _draw(options: RunOptions, results: LocalStore) -> None:
+    from darkroom.cli.picture_map import draw_map
+
+    if not draw_map(results, options.folder.resolve().parent, options.out / "map.png"):
+        click.echo("no map: there are no coordinates to draw")
+
+
+@contextmanager
+def _only_one(out: Path) -> Iterator[None]:
+    """Keep a second `darkroom run` away from the same results."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError as error:
+        raise UsageError(f"another darkroom run is writing to {out}") from error
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"cannot write to {out}: {error.strerror}") from error
+
+
+def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
+    """What a person wants to know of a finished run."""
+    featurized = account.seconds.get("features", 0)
+    rate = account.found / featurized if featurized else 0
+    lines = [
+        "",
+        f"batch {account.batch}, run {account.run}: done in {seconds:.0f} s",
+        f"  receipt     {account.equation}",
+    ]
+    for reason, count in account.rejected_by_reason.items():
+        lines.append(f"              {count} {reason}")
+    if account.skipped:
+        lines.append(f"  skipped     {account.skipped} files that are no images")
+    if account.duplicates.images:
+        lines.append(f"  duplicates  {account.duplicates.images} images repeat another's bytes")
+    lines.append(f"  speed       {rate:.0f} images/s on {options.cores} cores")
+    lines.append(f"  PCA         {_pca_words(account)}")
+    lines.append(
+        f"  files       {options.out}: Results/ Results_PCA/ Results_CSV/ Rejected/ receipts/"
+    )
+    if options.plot and account.pca is not None:
+        lines.append(f"  map         {options.out / 'map.png'}")
+    return "\n".join(lines)
+
+
+def _pca_words(account: Receipt) -> str:
+    note = account.pca
+    if note is None:
+        return "none: no image could be processed"
+    words = f"version {note.version}, {note.variance_kept:.1%} of the variance kept"
+    if note.components < COMPONENTS:
+        words += (
+            f"; the corpus carries only {note.components} components, the other "
+            f"{COMPONENTS - note.components} columns are zeros"
+        )
+    return words

@@ -1,0 +1,176 @@
+"""A part of a manifest to rows: features, and rejections with their reasons."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from darkroom.backbone import Backbone
+from darkroom.images import Limits, Pixels, Rejection, looks_like_image, read_image
+from darkroom.layout import label_of
+from darkroom.manifest import Fetched
+
+EMBED_BATCH = 8
+
+FEATURES_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "label": pa.string(),
+        "features": pa.list_(pa.float32()),
+        "content_sha256": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "format": pa.string(),
+        "backbone": pa.string(),
+    }
+)
+REJECTED_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "reason": pa.string(),
+        "detail": pa.string(),
+        "content_sha256": pa.string(),
+    }
+)
+PCA_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "label": pa.string(),
+        "pca": pa.list_(pa.float32()),
+        "content_sha256": pa.string(),
+        "backbone": pa.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class PartOutcome:
+    """What became of a part: a row per processed image, one per rejected, a name per skipped."""
+
+    features: pa.Table
+    rejected: pa.Table
+    skipped: list[str]
+
+
+@dataclass
+class _Rows:
+    processed: list[dict[str, object]] = field(default_factory=list)
+    rejected: list[dict[str, object]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def featurize(fetched: Iterable[Fetched], backbone: Backbone, limits: Limits) -> PartOutcome:
+    """Decode and embed images in order. The same bytes in the same order give the same rows."""
+    rows = _Rows()
+    vectors = [np.zeros((0, backbone.dimensions), np.float32)]
+    for images in _batched(_decoded(fetched, backbone, limits, rows), EMBED_BATCH):
+        vectors.append(backbone.embed(np.stack(images)))
+    return PartOutcome(
+        _features_table(rows.processed, np.concatenate(vectors)),
+        pa.Table.from_pylist(rows.rejected, REJECTED_SCHEMA),
+        rows.skipped,
+    )
+
+
+def _decoded(
+    fetched: Iterable[Fetched], backbone: Backbone, limits: Limits, rows: _Rows
+) -> Iterator[NDArray[np.uint8]]:
+    """The pixels of the good images; notes on `rows` what became of each image."""
+    for item in fetched:
+        key, data = item.entry.key, item.data
+        if isinstance(data, bytes) and not looks_like_image(key, data):
+            rows.skipped.append(key)
+            continue
+        digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
+        outcome = read_image(data, backbone.size, limits) if isinstance(data, bytes) else data
+        if isinstance(outcome, Pixels):
+            rows.processed.append(_processed_row(key, digest, outcome, backbone))
+            yield outcome.array
+        else:
+            rows.rejected.append(_rejected_row(key, digest, outcome))
+
+
+def _processed_row(
+    key: str, digest: str | None, pixels: Pixels, backbone: Backbone
+) -> dict[str, object]:
+    return {
+        "path": key,
+        "label": label_of(key),
+        "content_sha256": digest,
+        "width": pixels.width,
+        "height": pixels.height,
+        "format": pixels.format,
+        "backbone": backbone.id,
+    }
+
+
+def _rejected_row(key: str, digest: str | None, rejection: Rejection) -> dict[str, object]:
+    return {
+        "path": key,
+        "reason": rejection.reason,
+        "detail": rejection.detail.encode("utf-8", "replace").decode(),
+        "content_sha256": digest,
+    }
+
+
+def _batched(images: Iterator[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
+    batch: list[NDArray[np.uint8]] = []
+    for image in images:
+        batch.append(image)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _features_table(rows: list[dict[str, object]], vectors: NDArray[np.float32]) -> pa.Table:
+    names = [name for name in FEATURES_SCHEMA.names if name != "features"]
+    plain = pa.Table.from_pylist(rows, pa.schema([FEATURES_SCHEMA.field(name) for name in names]))
+    position = FEATURES_SCHEMA.get_field_index("features")
+    return plain.add_column(position, FEATURES_SCHEMA.field("features"), vector_column(vectors))
+
+
+def vector_column(vectors: NDArray[np.float32]) -> pa.ListArray:
+    """`(n, d) float32` as a column of `n` lists."""
+    count, dimensions = vectors.shape
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(dimensions)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(vectors.ravel()))
+
+
+def vectors_of(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """A column of `n` lists of equal length as `(n, d) float32`; `(0, 0)` where it is empty."""
+    if len(column) == 0:
+        return np.zeros((0, 0), np.float32)
+    flat = column.combine_chunks().flatten().to_numpy()
+    return np.asarray(flat, np.float32).reshape(len(column), -1)
+
+
+def project_table(features: pa.Table, vectors: NDArray[np.float32]) -> pa.Table:
+    """The rows of `features` with coordinates `(n, k)` in place of the features."""
+    columns = {name: features[name] for name in PCA_SCHEMA.names if name != "pca"}
+    columns["pca"] = pa.chunked_array([vector_column(vectors)])
+    return pa.table([columns[name] for name in PCA_SCHEMA.names], schema=PCA_SCHEMA)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """A Parquet file (Snappy, as Spark writes them). Numbers of a vector gain nothing from a
+    dictionary, repeated strings do."""
+    repeated = [
+        name for name in ("label", "format", "backbone", "reason") if name in table.column_names
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="snappy", use_dictionary=repeated)
+    return buffer.getvalue()
+
+
+def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """The table in a Parquet file, or just some of its columns."""
+    return pq.read_table(io.BytesIO(data), columns=columns)

@@ -1,0 +1,82 @@
+"""Where everything lies below the results' root. Keys only: they hold for a folder and a bucket."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# What Hive and Spark escape in a partition's folder name; all else stays readable.
+_ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
+
+CURRENT_PCA = "pca/current.json"
+
+
+def label_of(key: str) -> str:
+    """The name of an image's parent folder; '' where it lies directly in its batch.
+
+    >>> label_of("spring/Pêche plate/12.jpg"), label_of("spring/12.jpg")
+    ('Pêche plate', '')
+    """
+    segments = key.split("/")
+    return segments[-2] if len(segments) > 2 else ""
+
+
+def escape(name: str) -> str:
+    """`name` as one folder name, by Hive's rule, which Spark, Glue and pandas read back."""
+    return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One closing of a batch, numbered from 1, and the keys of what it leaves."""
+
+    batch: str
+    number: int
+
+    @property
+    def results(self) -> str:
+        """Folder of the features' Parquet files."""
+        return f"Results/{self._partition}"
+
+    @property
+    def rejected(self) -> str:
+        """Folder of the Parquet files of rejected and missing images."""
+        return f"Rejected/{self._partition}"
+
+    @property
+    def statistics(self) -> str:
+        """The run's share in the corpus' statistics."""
+        return f"statistics/{self._partition}/statistics.npz"
+
+    @property
+    def receipt(self) -> str:
+        """The receipt."""
+        return f"receipts/{escape(self.batch)}/run={self.number}.json"
+
+    @property
+    def manifest(self) -> str:
+        """Folder of the manifest's parts."""
+        return f"manifests/{escape(self.batch)}/run={self.number}"
+
+    @property
+    def csv(self) -> str:
+        """The CSV export."""
+        return f"Results_CSV/{escape(self.batch)}/run={self.number}.csv"
+
+    def results_pca(self, version: int) -> str:
+        """Folder of the coordinates' Parquet files under one PCA version."""
+        return f"Results_PCA/model={version}/{self._partition}"
+
+    @property
+    def _partition(self) -> str:
+        return f"batch={escape(self.batch)}/run={self.number}"
+
+
+def pca_model(version: int) -> str:
+    """Folder of one PCA version."""
+    return f"pca/model={version}"
+
+
+def part_file(number: int) -> str:
+    """The name of a Parquet file: one for each part of the manifest."""
+    return f"part-{number:05d}.parquet"

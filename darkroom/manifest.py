@@ -1,0 +1,112 @@
+"""The list of images of one run: JSON lines, gzip, in one or many parts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+from darkroom.errors import ObjectNotFoundError, UnreadableObjectError, UsageError
+from darkroom.images import Limits, Rejection
+from darkroom.storage import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One upload. `store` is the bucket's (or folder's) URI; `size_bytes` -1 where not known."""
+
+    store: str
+    key: str
+    version_id: str | None = None
+    etag: str = ""
+    size_bytes: int = -1
+    sequencer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of reading an entry: its bytes, or the reason why not."""
+
+    entry: Entry
+    data: bytes | Rejection
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    """A manifest part. The same entries give the same bytes."""
+    lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries)
+    return gzip.compress(lines.encode(), mtime=0)
+
+
+def unpack(part: bytes) -> list[Entry]:
+    """The entries of a part. Raises `UsageError` where it is no manifest."""
+    try:
+        return [Entry(**json.loads(line)) for line in gzip.decompress(part).split(b"\n") if line]
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise UsageError(f"not a manifest (gzip, one JSON object a line): {error}") from error
+
+
+def walk_folder(folder: Path) -> list[Entry]:
+    """Every file below `folder`, sorted by key; the folder's own name is each key's first segment.
+
+    Links to folders are not followed; pipes, sockets and devices are no files. Raises `UsageError`
+    where a name is not valid UTF-8.
+    """
+    folder = folder.resolve()
+    paths = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
+    files = (path for path in paths if path.is_file() or path.is_symlink())
+    return sorted((_local_entry(folder.parent, path) for path in files), key=lambda e: e.key)
+
+
+def _local_entry(root: Path, path: Path) -> Entry:
+    key = path.relative_to(root).as_posix()
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{key!a}: the name is not valid UTF-8; rename the file") from error
+    try:
+        status = path.stat()
+    except OSError:  # a dangling link, or gone since it was listed: found, and missing
+        return Entry(root.as_uri(), key)
+    etag = f"{status.st_size:x}-{status.st_mtime_ns:x}"
+    return Entry(root.as_uri(), key, etag=etag, size_bytes=status.st_size)
+
+
+def list_store(uri: str) -> list[Entry]:
+    """Every object below `uri`, for a job started by hand with `--input`."""
+    parent, _, name = uri.rstrip("/").rpartition("/")
+    if parent in ("s3:/", "s3a:/"):
+        return [Entry(uri.rstrip("/"), key) for key in open_store(uri).list("")]
+    return [Entry(parent, key) for key in open_store(parent).list(name)]
+
+
+def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:
+    """Read the entries in order, a few ahead: a store's latency is waited for once, not per image.
+
+    An object that is gone is `missing`, one that its size alone rules out is never read.
+    """
+    depth = max((open_store(store).read_ahead for store in {e.store for e in entries}), default=1)
+    with ThreadPoolExecutor(depth) as pool:
+        waiting = iter(entries)
+        ahead = deque(pool.submit(_fetch, entry, limits) for entry in islice(waiting, depth))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(_fetch, entry, limits) for entry in islice(waiting, 1))
+
+
+def _fetch(entry: Entry, limits: Limits) -> Fetched:
+    if entry.size_bytes > limits.max_bytes:
+        detail = f"{entry.size_bytes} bytes, limit {limits.max_bytes}"
+        return Fetched(entry, Rejection("too_large", detail))
+    store = open_store(entry.store)
+    try:
+        return Fetched(entry, store.read(entry.key, entry.version_id))
+    except ObjectNotFoundError:
+        return Fetched(entry, Rejection("missing", "gone when the job came for it"))
+    except UnreadableObjectError as error:
+        return Fetched(entry, Rejection("missing", str(error)[:200]))

@@ -1,0 +1,1 @@
+"""Building the default backbone: MobileNetV2 as ONNX, once."""

@@ -1,0 +1,67 @@
+"""Mergeable first and second moments of features: all that PCA needs to know of them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkroom.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """`n` vectors' sum `(d,) float64` and Gram matrix `(d, d) float64`, not centred.
+
+    Adding two gives the statistics of both sets of vectors, in any order and grouping.
+    """
+
+    n: int
+    total: NDArray[np.float64]
+    gram: NDArray[np.float64]
+
+    def __add__(self, other: Statistics) -> Statistics:
+        if self.total.shape != other.total.shape:
+            raise UsageError("statistics of different dimensions cannot be merged")
+        return Statistics(self.n + other.n, self.total + other.total, self.gram + other.gram)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """`(d,)`; zeros where there is no vector."""
+        return self.total / max(self.n, 1)
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """`(d, d)`, with n - 1 degrees of freedom."""
+        centred = self.gram - self.n * np.outer(self.mean, self.mean)
+        return centred / max(self.n - 1, 1)
+
+
+def no_statistics(dimensions: int) -> Statistics:
+    """The neutral element of adding."""
+    return Statistics(0, np.zeros(dimensions), np.zeros((dimensions, dimensions)))
+
+
+def statistics_of(features: NDArray[np.float32]) -> Statistics:
+    """The statistics of `(n, d)` features, by one BLAS product in float64."""
+    exact = features.astype(np.float64)
+    return Statistics(len(exact), exact.sum(axis=0), exact.T @ exact)
+
+
+def pack(statistics: Statistics) -> bytes:
+    """As an .npz: `n`, `total` and the upper triangle of `gram` (it is symmetric)."""
+    upper = statistics.gram[np.triu_indices(len(statistics.total))]
+    buffer = io.BytesIO()
+    np.savez(buffer, n=statistics.n, total=statistics.total, upper=upper)
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> Statistics:
+    """The statistics that `pack` wrote, bit for bit."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        total = arrays["total"]
+        gram = np.zeros((len(total), len(total)))
+        gram[np.triu_indices(len(total))] = arrays["upper"]
+        return Statistics(int(arrays["n"]), total, gram + np.triu(gram, 1).T)

@@ -1,0 +1,1 @@
+"""The Spark job: manifest in; features, coordinates and a balanced receipt out."""

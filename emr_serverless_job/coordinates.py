@@ -1,0 +1,265 @@
+"""Stage 2: features to coordinates, in one system for the whole corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+
+from darkroom import pca, statistics
+from darkroom.backbone import backbone_id
+from darkroom.errors import ObjectNotFoundError
+from darkroom.features import from_parquet, project_table, to_parquet, vectors_of
+from darkroom.layout import CURRENT_PCA, Run, pca_model
+from darkroom.pca import KEEP_SHARE, Pca
+from darkroom.receipt import PcaNote
+from darkroom.statistics import Statistics
+from darkroom.storage import Store, open_store
+from emr_serverless_job.distribute import one_task_per_row, rows_of
+from emr_serverless_job.request import Request
+
+_MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the coordinate system, and the ETag of the pointer that named it."""
+
+    number: int
+    basis: Pca
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The version that a run's coordinates are in, and how much of the variance it keeps."""
+
+    version: Version
+    refitted: bool
+    variance_kept: float
+
+
+def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaNote | None:
+    """Give the run its coordinates; None where the corpus has no features at all.
+
+    The basis stays while it captures nearly what the best one would; else a new version is fitted
+    and all earlier runs are projected anew from their stored features. The pointer to the current
+    version moves last, so a reader never finds it half-written.
+    """
+    store = open_store(request.output)
+    files = [key for key in store.list(request.run.results) if key.endswith(".parquet")]
+    merged = _corpus_statistics(spark, request, earlier, files)
+    if merged.n == 0:
+        return None
+    decision = decide(spark, request, earlier, merged)
+    placed = [request.run, *earlier] if decision.refitted else [request.run]
+    project_runs(spark, request.output, placed, decision.version)
+    if decision.refitted:
+        _publish(store, request, [request.run, *earlier], merged, decision.version)
+    return PcaNote(
+        decision.version.number,
+        decision.refitted,
+        decision.version.basis.rank,
+        decision.variance_kept,
+    )
+
+
+def _corpus_statistics(
+    spark: SparkSession, request: Request, earlier: list[Run], files: list[str]
+) -> Statistics:
+    store = open_store(request.output)
+    own = run_statistics(spark, request.output, files)
+    if own is not None:
+        store.write(request.run.statistics, statistics.pack(own))
+    shares = [own] if own is not None else []
+    for run in earlier:
+        try:
+            shares.append(statistics.unpack(store.read(run.statistics)))
+        except ObjectNotFoundError:  # a run without a single good image
+            continue
+    return reduce(add, shares) if shares else statistics.no_statistics(0)
+
+
+def run_statistics(spark: SparkSession, output: str, files: list[str]) -> Statistics | None:
+    """The merged statistics of features files; None where there are no files."""
+    if not files:
+        return None
+    tasks = min(spark.sparkContext.defaultParallelism, _MOST_STATISTICS_TASKS, len(files))
+    work = pa.table({"files": [files[start::tasks] for start in range(tasks)]})
+    rows = one_task_per_row(spark, work).mapInArrow(_StatisticsTask(output), "share binary")
+    return reduce(add, (statistics.unpack(bytes(row.share)) for row in rows.collect()))
+
+
+def decide(
+    spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics
+) -> Decision:
+    """Keep the current basis, or fit the next version."""
+    current = current_version(open_store(request.output))
+    best = _fit(spark, request, earlier, merged)
+    if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
+        return Decision(current, False, pca.explained(current.basis, merged))
+    fitted = best if current is None else pca.align_signs(best, current.basis)
+    number = 1 if current is None else current.number + 1
+    version = Version(number, fitted, current.etag if current else None)
+    return Decision(version, True, pca.explained(fitted, merged))
+
+
+def current_version(store: Store) -> Version | None:
+    """The version that `pca/current.json` names; None before the first run."""
+    try:
+        pointer = store.read_versioned(CURRENT_PCA)
+    except ObjectNotFoundError:
+        return None
+    number = int(json.loads(pointer.data)["version"])
+    basis = pca.unpack(store.read(f"{pca_model(number)}/model.npz"))
+    return Version(number, basis, pointer.etag)
+
+
+def current_backbone(store: Store) -> str | None:
+    """The id of the backbone that the corpus' features come from; None for an empty corpus."""
+    try:
+        return str(json.loads(store.read(CURRENT_PCA))["backbone"])
+    except ObjectNotFoundError:
+        return None
+
+
+def _fit(spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
+    own = pca.fit(merged, request.components)
+    if request.pca == "merged":
+        return own
+    store = open_store(request.output)
+    files = [key for run in [*earlier, request.run] for key in store.list(run.results)]
+    return fit_with_spark(spark, request.output, files, own)
+
+
+def fit_with_spark(spark: SparkSession, output: str, files: list[str], own: Pca) -> Pca:
+    """The same basis as `own`, fitted by `pyspark.ml`: slower, and the oracle of the tests."""
+    from pyspark.ml.feature import PCA
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql.functions import col
+
+    vectors = read_features(spark, output, files).select(
+        array_to_vector(col("features")).alias("v")
+    )
+    model = PCA(k=own.rank, inputCol="v", outputCol="p").fit(vectors) if own.rank else None
+    components, ratio = np.zeros_like(own.components), np.zeros_like(own.explained_variance_ratio)
+    if model is not None:
+        components[: own.rank] = model.pc.toArray().T
+        ratio[: own.rank] = model.explainedVariance.toArray()
+    return pca.align_signs(replace(own, components=components, explained_variance_ratio=ratio), own)
+
+
+def read_features(spark: SparkSession, output: str, files: list[str]) -> DataFrame:
+    """The features in the files, as a DataFrame of arrays; one task a file."""
+    work = one_task_per_row(spark, pa.table({"files": [[file] for file in files]}))
+    return work.mapInArrow(_ReadTask(output), "features array<float>")
+
+
+def project_runs(spark: SparkSession, output: str, runs: list[Run], version: Version) -> None:
+    """Write the runs' coordinates under the version, a file for each features file."""
+    store = open_store(output)
+    pairs = []
+    for run in runs:
+        target = run.results_pca(version.number)
+        store.delete(store.list(target))
+        pairs += [(key, f"{target}/{key.rpartition('/')[2]}") for key in store.list(run.results)]
+    if not pairs:
+        return
+    basis = spark.sparkContext.broadcast(pca.pack(version.basis))
+    work = one_task_per_row(spark, _dealt(pairs, spark.sparkContext.defaultParallelism * 4))
+    work.mapInArrow(_ProjectTask(output, basis), "rows long").collect()
+
+
+def _dealt(pairs: list[tuple[str, str]], tasks: int) -> pa.Table:
+    """Pairs of files, dealt to at most so many tasks."""
+    hands = [pairs[start::tasks] for start in range(min(tasks, len(pairs)))]
+    return pa.table(
+        {
+            "sources": [[source for source, _ in hand] for hand in hands],
+            "targets": [[target for _, target in hand] for hand in hands],
+        }
+    )
+
+
+def _publish(
+    store: Store, request: Request, runs: list[Run], merged: Statistics, version: Version
+) -> None:
+    document = {
+        "version": version.number,
+        "backbone": backbone_id(request.model),
+        "components": len(version.basis.components),
+        "rank": version.basis.rank,
+        "fitted_on_images": merged.n,
+        "fitted_on_runs": [{"batch": run.batch, "run": run.number} for run in sorted(runs)],
+        "explained_variance_ratio": version.basis.explained_variance_ratio.tolist(),
+    }
+    text = (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+    store.write(f"{pca_model(version.number)}/model.npz", pca.pack(version.basis))
+    store.write(f"{pca_model(version.number)}/model.json", text)
+    pointer = {"version": version.number, "backbone": document["backbone"]}
+    store.write_if(CURRENT_PCA, (json.dumps(pointer) + "\n").encode(), version.etag)
+
+
+@dataclass(frozen=True)
+class _StatisticsTask:
+    """Lists of features files in, packed statistics out."""
+
+    output: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = open_store(self.output)
+        for row in rows_of(batches):
+            shares = (
+                statistics.statistics_of(_features(store, key)) for key in _strings(row["files"])
+            )
+            packed = statistics.pack(reduce(add, shares))
+            yield pa.RecordBatch.from_arrays([pa.array([packed], pa.binary())], names=["share"])
+
+
+@dataclass(frozen=True)
+class _ReadTask:
+    """Features files in, their vectors out."""
+
+    output: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = open_store(self.output)
+        for row in rows_of(batches):
+            for key in _strings(row["files"]):
+                yield from from_parquet(store.read(key), ["features"]).to_batches()
+
+
+@dataclass(frozen=True)
+class _ProjectTask:
+    """Features files in; coordinates files stored, their numbers of rows out."""
+
+    output: str
+    basis: Broadcast[bytes]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = open_store(self.output)
+        basis = pca.unpack(self.basis.value)
+        for row in rows_of(batches):
+            for source, target in zip(
+                _strings(row["sources"]), _strings(row["targets"]), strict=True
+            ):
+                features = from_parquet(store.read(source))
+                coordinates = basis.project(vectors_of(features["features"]))
+                store.write(target, to_parquet(project_table(features, coordinates)))
+                yield pa.RecordBatch.from_arrays([pa.array([features.num_rows])], names=["rows"])
+
+
+def _features(store: Store, key: str) -> NDArray[np.float32]:
+    return vectors_of(from_parquet(store.read(key), ["features"])["features"])
+
+
+def _strings(cell: object) -> list[str]:
+    return [str(value) for value in cell] if isinstance(cell, list) else []

@@ -1,0 +1,168 @@
+"""Stage 1: images to features, in `Results/` and `Rejected/`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any
+
+import pyarrow as pa
+from pyspark import Accumulator, Broadcast
+from pyspark.sql import DataFrame, SparkSession
+
+from darkroom.backbone import Backbone, backbone_id, load_backbone
+from darkroom.features import featurize, to_parquet
+from darkroom.images import Limits
+from darkroom.layout import Run, part_file
+from darkroom.manifest import Entry, Fetched, fetch
+from darkroom.storage import open_store
+from emr_serverless_job.distribute import one_task_per_row, rows_of
+from emr_serverless_job.hadoop_reader import fetched_content, read_content
+from emr_serverless_job.progress import reporting
+from emr_serverless_job.request import Request
+
+SUMMARY = "part int, skipped array<string>, digests binary"
+_ENTRY = pa.struct(
+    {
+        "store": pa.string(),
+        "key": pa.string(),
+        "version_id": pa.string(),
+        "etag": pa.string(),
+        "size_bytes": pa.int64(),
+        "sequencer": pa.string(),
+    }
+)
+_PARTS = pa.schema({"part": pa.int32(), "entries": pa.list_(_ENTRY)})
+
+_SUMMARY_ARROW = pa.schema(
+    {"part": pa.int32(), "skipped": pa.list_(pa.string()), "digests": pa.binary()}
+)
+_PARTS_PER_CORE = 16
+_PART_IMAGES = (32, 1024)
+
+_loaded: dict[str, Backbone] = {}  # in a Python worker: the model outlives the task
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the tasks report: names of skipped files, SHA-256 digests of processed images."""
+
+    skipped: list[str]
+    digests: list[bytes]
+
+
+def featurize_run(
+    spark: SparkSession, request: Request, on_images: Callable[[int], None]
+) -> Summary:
+    """Decode and embed every image of the manifest, each part to Parquet files of its own.
+
+    Tasks write their files themselves, under names that the manifest alone decides: a task that
+    is tried again replaces its own file, and the JVM, which takes a tenth of the whole time to
+    encode the same Parquet, never sees a feature.
+    """
+    context = spark.sparkContext
+    done = context.accumulator(0)
+    task = _Task(
+        context.broadcast(request.model),
+        backbone_id(request.model),
+        done,
+        request.output,
+        request.run,
+        request.limits,
+    )
+    with reporting(done, on_images):
+        reports = _scheduled(spark, request, task).collect()
+    return Summary(
+        [name for report in reports for name in report.skipped],
+        [digest for report in reports for digest in _digests(bytes(report.digests))],
+    )
+
+
+def _scheduled(spark: SparkSession, request: Request, task: _Task) -> DataFrame:
+    if request.reader == "binaryFile":
+        content = read_content(spark, request.entries)
+        return content.mapInArrow(_ContentTask(task, request.entries[0].store), SUMMARY)
+    parts = split(request.entries, spark.sparkContext.defaultParallelism)
+    return one_task_per_row(spark, _parts_table(parts)).mapInArrow(_ManifestTask(task), SUMMARY)
+
+
+def split(entries: list[Entry], cores: int) -> list[list[Entry]]:
+    """The manifest in parts, in order: small enough that no core idles long at the end."""
+    smallest, largest = _PART_IMAGES
+    size = min(max(ceil(len(entries) / (cores * _PARTS_PER_CORE)), smallest), largest)
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
+
+
+def _parts_table(parts: list[list[Entry]]) -> pa.Table:
+    rows = [
+        {"part": number, "entries": [asdict(entry) for entry in part]}
+        for number, part in enumerate(parts)
+    ]
+    return pa.Table.from_pylist(rows, _PARTS)
+
+
+def _digests(joined: bytes) -> list[bytes]:
+    return [joined[start : start + 32] for start in range(0, len(joined), 32)]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Featurizes and stores one part; pickled to the executors, the model by broadcast."""
+
+    model: Broadcast[bytes]
+    model_id: str
+    done: Accumulator[int]
+    output: str
+    run: Run
+    limits: Limits
+
+    def store(self, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
+        outcome = featurize(fetched, self._backbone(), self.limits)
+        store = open_store(self.output)
+        if outcome.features.num_rows:
+            store.write(f"{self.run.results}/{part_file(part)}", to_parquet(outcome.features))
+        if outcome.rejected.num_rows:
+            store.write(f"{self.run.rejected}/{part_file(part)}", to_parquet(outcome.rejected))
+        self.done.add(outcome.features.num_rows + outcome.rejected.num_rows + len(outcome.skipped))
+        digests = bytes.fromhex("".join(outcome.features["content_sha256"].to_pylist()))
+        return pa.RecordBatch.from_pylist(
+            [{"part": part, "skipped": outcome.skipped, "digests": digests}], _SUMMARY_ARROW
+        )
+
+    def _backbone(self) -> Backbone:
+        if self.model_id not in _loaded:
+            _loaded.clear()
+            _loaded[self.model_id] = load_backbone(self.model.value)
+        return _loaded[self.model_id]
+
+
+@dataclass(frozen=True)
+class _ManifestTask:
+    """Parts of the manifest in, summaries out; the task reads the images itself."""
+
+    task: _Task
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for row in rows_of(batches):
+            entries = [Entry(**entry) for entry in _list(row["entries"])]
+            yield self.task.store(int(str(row["part"])), fetch(entries, self.task.limits))
+
+
+@dataclass(frozen=True)
+class _ContentTask:
+    """Rows of `binaryFile` in, summaries out; Spark has read the images."""
+
+    task: _Task
+    store: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        part = context.partitionId() if context else 0
+        yield self.task.store(part, fetched_content(rows_of(batches), self.store))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,57 @@
+"""Images through Spark's `binaryFile` source, for storage that only Hadoop can read.
+
+Slower than the job's own reader: every image's bytes cross from the JVM to Python.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote, urlsplit
+
+from pyspark.sql import DataFrame, SparkSession
+
+from darkroom.errors import UsageError
+from darkroom.manifest import Entry, Fetched
+
+_GLOB = re.compile(r"([\\*?\[\]{}])")
+
+
+def read_content(spark: SparkSession, entries: list[Entry]) -> DataFrame:
+    """`path` and `content` of the entries' files, all of one store; files that are gone are left
+    out. Keys are taken as they are, not as patterns; version ids have no say here.
+
+    Raises `UsageError` for entries of several stores.
+    """
+    if len({entry.store for entry in entries}) > 1:
+        raise UsageError("--reader binaryFile reads from one bucket or folder at a time")
+    spark.conf.set("spark.sql.files.ignoreMissingFiles", "true")
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "16")
+    paths = _present(spark, [f"{_hadoop(entry.store)}/{entry.key}" for entry in entries])
+    if not paths:
+        return spark.createDataFrame([], "path string, content binary")
+    patterns = [_GLOB.sub(r"\\\1", path) for path in paths]
+    return spark.read.format("binaryFile").load(patterns).select("path", "content")
+
+
+def _present(spark: SparkSession, paths: list[str]) -> list[str]:
+    """The paths that are there: Spark refuses a list with one that is not."""
+    jvm, hadoop = spark._jvm, spark._jsc.hadoopConfiguration()
+    if jvm is None:
+        return paths
+    path_of = jvm.org.apache.hadoop.fs.Path
+    return [path for path in paths if path_of(path).getFileSystem(hadoop).exists(path_of(path))]
+
+
+def fetched_content(rows: Iterable[dict[str, object]], store: str) -> Iterator[Fetched]:
+    """The rows as fetched entries. Keys are taken from the paths, which Hadoop gives unescaped."""
+    root = urlsplit(_hadoop(store)).path
+    for row in rows:
+        path = str(row["path"]).split(":", 1)[1]
+        key = path[path.index(root) + len(root) :].lstrip("/")
+        content = row["content"]
+        yield Fetched(Entry(store, key), content if isinstance(content, bytes) else b"")
+
+
+def _hadoop(store: str) -> str:
+    return unquote(store) if store.startswith("file:") else store

@@ -1,0 +1,114 @@
+"""Entry point: `spark-submit main.py --manifest ... --output ... --model ... --batch ... --run ...`
+
+Runs unmodified as an EMR Serverless job (the packages `darkroom` and `emr_serverless_job` as a zip
+in `--py-files`, their dependencies as an archive) and on one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from time import time
+
+from pyspark.sql import SparkSession
+
+from darkroom import manifest
+from darkroom.errors import DarkroomError
+from darkroom.images import Limits
+from darkroom.layout import Run
+from darkroom.manifest import Entry
+from darkroom.pca import COMPONENTS
+from darkroom.storage import open_store, read_uri
+from emr_serverless_job.request import Request
+from emr_serverless_job.run_job import run_job
+
+log = logging.getLogger("darkroom")
+
+# Spark's own defaults would spend more time generating code for these tiny plans than running
+# them, and merge the small tasks that balance the load.
+CONF = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.driver.maxResultSize": "2g",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+def build_session(conf: Mapping[str, str] | None = None) -> SparkSession:
+    """The session, where `spark-submit` has not made one; `conf` comes on top of `CONF`."""
+    builder = SparkSession.builder.appName("darkroom")
+    for name, value in {**CONF, **(conf or {})}.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The command line as a request. Reads the manifest and the model."""
+    options = _parser().parse_args(arguments)
+    entries = manifest.list_store(options.input) if options.input else _entries(options.manifest)
+    return Request(
+        run=Run(options.batch, options.run),
+        entries=entries,
+        output=options.output,
+        model=read_uri(options.model),
+        limits=Limits(options.max_bytes, options.max_pixels),
+        components=options.components,
+        reader=options.reader,
+        pca=options.pca,
+    )
+
+
+def _entries(uris: Sequence[str]) -> list[Entry]:
+    parts: list[bytes] = []
+    for uri in uris:
+        if uri.endswith(".gz"):
+            parts.append(read_uri(uri))
+        else:
+            store = open_store(uri)
+            parts += [store.read(key) for key in store.list("")]
+    return [entry for part in parts for entry in manifest.unpack(part)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--manifest", nargs="+", help="manifest parts (.jsonl.gz) or their folder")
+    source.add_argument("--input", help="prefix or folder to list, where there is no manifest")
+    parser.add_argument("--output", required=True, help="root of the results: s3://, file://, path")
+    parser.add_argument("--model", required=True, help="the backbone's ONNX file")
+    parser.add_argument("--batch", required=True)
+    parser.add_argument("--run", required=True, type=int, help="number of the run, from 1")
+    parser.add_argument("--reader", choices=["obstore", "binaryFile"], default="obstore")
+    parser.add_argument("--pca", choices=["merged", "spark"], default="merged")
+    parser.add_argument("--components", type=int, default=COMPONENTS)
+    parser.add_argument("--max-bytes", type=int, default=Limits().max_bytes)
+    parser.add_argument("--max-pixels", type=int, default=Limits().max_pixels)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do the run; 0 when its receipt balances, 1 otherwise. One JSON line of log per outcome."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)
+    started = time()
+    try:
+        request = parse(arguments)
+        receipt = run_job(build_session(), request)
+    except DarkroomError as error:
+        _log("failed", started, error=type(error).__name__, message=str(error))
+        return 1
+    counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
+    _log("done", started, batch=receipt.batch, **counts)
+    return 0
+
+
+def _log(outcome: str, started: float, **fields: object) -> None:
+    log.info(json.dumps({"outcome": outcome, "seconds": round(time() - started, 1), **fields}))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,30 @@
+"""What a run is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from darkroom.images import Limits
+from darkroom.layout import Run
+from darkroom.manifest import Entry
+from darkroom.pca import COMPONENTS
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run: `entries` in, everything below the URI `output` out.
+
+    `reader` fetches images with the job's own prefetching pool, or through Spark's `binaryFile`
+    source for storage that only Hadoop can read. `pca` fits from merged statistics, or with
+    `pyspark.ml`.
+    """
+
+    run: Run
+    entries: list[Entry]
+    output: str
+    model: bytes
+    limits: Limits = field(default_factory=Limits)
+    components: int = COMPONENTS
+    reader: Literal["obstore", "binaryFile"] = "obstore"
+    pca: Literal["merged", "spark"] = "merged"
