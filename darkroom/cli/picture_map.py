@@ -39,9 +39,9 @@ def draw_map(results: Store, root: Path, target: Path) -> bool:
         1, 2, figsize=(17, 10), width_ratios=[3, 1], layout="constrained"
     )
     points = vectors_of(table["pca"])[:, :2]
-    _draw_points(left, table, points)
+    colours = _draw_points(left, table["label"].to_pylist(), points)
     if len(points) <= THUMBNAILS:
-        _draw_thumbnails(left, table["path"].to_pylist(), points, root)
+        _draw_thumbnails(left, [root / path for path in table["path"].to_pylist()], points, colours)
     _draw_scree(right, results)
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
@@ -60,34 +60,42 @@ def _coordinates(results: Store) -> pa.Table | None:
     return pa.concat_tables([from_parquet(results.read(key), columns) for key in files])
 
 
-def _draw_points(axes: Any, table: pa.Table, points: np.ndarray[Any, Any]) -> None:
-    labels = np.array(table["label"].to_pylist())
+def _draw_points(axes: Any, labels: list[str], points: np.ndarray[Any, Any]) -> list[Any]:
+    """Draw the points; their colours, by label."""
     names = sorted(set(labels))
-    palette = _colours(len(names))
-    for name, colour in zip(names, palette, strict=True):
-        chosen = points[labels == name]
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=14, color=colour, label=name or "(no label)")
+    palette = dict(zip(names, _palette(len(names)), strict=True))
+    colours = [palette[label] for label in labels]
+    axes.scatter(points[:, 0], points[:, 1], s=14, c=colours)
     axes.set_title(f"{len(points)} images")
     axes.set_xlabel("first component")
     axes.set_ylabel("second component")
     if 1 < len(names) <= _LEGEND_LABELS:
+        for name in names:
+            axes.scatter([], [], s=30, color=palette[name], label=name or "(no label)")
         axes.legend(loc="best", fontsize=9, framealpha=0.9)
+    return colours
 
 
-def _colours(count: int) -> Any:
+def _palette(count: int) -> Any:
     from matplotlib import colormaps
 
     name = "tab20" if count <= _LEGEND_LABELS else "hsv"
     return colormaps[name](np.linspace(0, 1, max(count, 1), endpoint=False))
 
 
-def _draw_thumbnails(axes: Any, paths: list[str], points: np.ndarray[Any, Any], root: Path) -> None:
+def _draw_thumbnails(
+    axes: Any, paths: list[Path], points: np.ndarray[Any, Any], colours: list[Any]
+) -> None:
+    """Each picture at its point, in a frame of its label's colour."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-    for path, point in zip(paths, points, strict=True):
-        picture = _thumbnail(root / path)
+    zoom = 0.8 if len(paths) <= THUMBNAILS // 4 else 0.5
+    for path, point, colour in zip(paths, points, colours, strict=True):
+        picture = _thumbnail(path)
         if picture is not None:
-            axes.add_artist(AnnotationBbox(OffsetImage(picture, zoom=0.8), point, frameon=False))
+            image = OffsetImage(picture, zoom=zoom)
+            frame = {"edgecolor": colour, "linewidth": 1.5, "boxstyle": "square,pad=0"}
+            axes.add_artist(AnnotationBbox(image, point, pad=0, bboxprops=frame))
 
 
 def _thumbnail(path: Path) -> np.ndarray[Any, Any] | None:

@@ -28,14 +28,14 @@ class Progress:
         done = min(done, self._total)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
-        elif monotonic() - self._last_line >= _LINE_EVERY_SECONDS and done < self._total:
+        elif 0 < done < self._total and monotonic() - self._last_line >= _LINE_EVERY_SECONDS:
             self._last_line = monotonic()
             print(self._line(done), file=self._stream, flush=True)
 
     def _line(self, done: int) -> str:
         rate = done / (monotonic() - self._started)
-        left = f", {(self._total - done) / rate:.0f} s left" if rate else ""
-        return f"{done} of {self._total} images, {rate:.0f} images/s{left}"
+        left = (self._total - done) / rate
+        return f"{done} of {self._total} images, {rate:.0f} images/s, {left:.0f} s left"
 
     def close(self) -> None:
         """Leave the bar as it stands."""
