@@ -44,7 +44,8 @@ def reduce_features(out: Path) -> None:
     """Read the features back, fit, and write the coordinates."""
     table = pq.read_table(out / "Results")
     column = table["features"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
+    storage = getattr(column, "storage", column)  # Ray writes tensors as a type of its own
+    vectors = storage.flatten().to_numpy().reshape(len(column), -1)
     coordinates = pca.fit(statistics_of(vectors)).project(vectors)
     (out / "Results_PCA").mkdir(parents=True)
     placed = pa.table({"path": table["path"], "pca": list(coordinates)})

@@ -1,0 +1,67 @@
+"""The README's table of measured numbers, from the results' files: `python -m benchmarks.table`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+
+def _numbers(name: str) -> dict[str, Any]:
+    numbers: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())["numbers"]
+    return numbers
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """What was measured, the number, and the target."""
+    speed, fit, wait = _numbers("featurization"), _numbers("pca_fit"), _numbers("latency")
+    memory, rivals = _numbers("memory"), _numbers("rivals")
+    workers = memory["megabytes"]
+    return [
+        (
+            "features stage against bare processes with the same model and decoder",
+            f"{speed['ratio']:.2f} ({speed['job_images_per_second']:.0f} of "
+            f"{speed['bare_images_per_second']:.0f} images/s)",
+            "0.90",
+        ),
+        (
+            "whole process against Daft, 6,000 images",
+            f"{rivals['times_as_fast_as_daft']:.2f} times as fast "
+            f"({rivals['seconds']['darkroom']:.0f} s against {rivals['seconds']['daft']:.0f} s)",
+            "1.0",
+        ),
+        (
+            "whole process against Ray Data, 6,000 images",
+            f"{rivals['times_as_fast_as_ray']:.2f} times as fast "
+            f"({rivals['seconds']['ray']:.0f} s)",
+            "1.3",
+        ),
+        (
+            "PCA fit, 20,000 x 1280, against `pyspark.ml.feature.PCA`",
+            f"{fit['times_faster']:.1f} times as fast (subspace difference "
+            f"{fit['subspace_difference']:.0e}, explained variance "
+            f"{fit['explained_variance_difference']:.0e})",
+            "4",
+        ),
+        (
+            "30 ms added to every read",
+            f"{wait['ratio']:.2f} of the rate without",
+            "0.85",
+        ),
+        (
+            "peak memory of a Python worker, 2,000 and 20,000 images",
+            f"{workers['2000']['worker']} MB and {workers['20000']['worker']} MB",
+            "700 MB, within 10 %",
+        ),
+    ]
+
+
+def table() -> str:
+    """The rows in Markdown."""
+    lines = ["| what | measured | target |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows())])
+
+
+if __name__ == "__main__":
+    print(table())
