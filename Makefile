@@ -8,9 +8,9 @@ PHOTOS ?=
 .PHONY: demo test check lint types bench bench-rivals requirements clean
 
 demo: $(VENV)/.demo
-	@$(BIN)/python -m benchmarks.pictures demo .demo/photos $(if $(PHOTOS),--photos "$(PHOTOS)")
-	@rm -rf .demo/results
-	$(BIN)/darkroom run .demo/photos --out .demo/results --plot
+	@rm -rf .demo
+	@$(if $(PHOTOS),,$(BIN)/python -m benchmarks.pictures .demo/photos)
+	$(BIN)/darkroom run "$(or $(PHOTOS),.demo/photos)" --out .demo/results --plot
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -79,7 +79,7 @@ def measure(photos: Path | None, count: int, rounds: int) -> None:
     """Run and record."""
     folder = Path(f".bench/images-{count}")
     paths = repeated(photographs_in(photos), count, folder)
-    onnx = ensure_model().read_bytes()
+    onnx = ensure_model().path.read_bytes()
     ours, with_start, without_start = [], [], []
     for _ in range(rounds):
         ours.append(job_rate(folder, onnx, Path(".bench/out")))

@@ -88,7 +88,7 @@ def main() -> None:
     root = Path(f".bench/images-{IMAGES}").absolute()
     paths = repeated(photographs_in(parser.parse_args().photos), IMAGES, root)
     keys = [path.relative_to(root).as_posix() for path in paths]
-    onnx = ensure_model().read_bytes()
+    onnx = ensure_model().path.read_bytes()
     quick, slow = [], []
     for _ in range(ROUNDS):
         quick.append(rate(root, keys, onnx, 0))

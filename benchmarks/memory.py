@@ -89,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path)
     pictures = photographs_in(parser.parse_args().photos)
-    onnx = ensure_model().read_bytes()
+    onnx = ensure_model().path.read_bytes()
     context = multiprocessing.get_context("spawn")
     peaks = {}
     for size in SIZES:

@@ -94,19 +94,10 @@ def repeated(pictures: list[bytes], count: int, target: Path) -> list[Path]:
 
 
 def main() -> None:
-    """`python -m benchmarks.pictures demo TARGET [--photos FOLDER]`."""
+    """`python -m benchmarks.pictures TARGET`: the demo's folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["demo"])
     parser.add_argument("target", type=Path)
-    parser.add_argument("--photos", type=Path, help="pictures of your own instead")
-    options = parser.parse_args()
-    shutil.rmtree(options.target, ignore_errors=True)
-    if options.photos is None:
-        demo_folder(options.target)
-    elif options.photos.is_dir():
-        shutil.copytree(options.photos, options.target)
-    else:
-        raise SystemExit(f"{options.photos} is not a folder")
+    demo_folder(parser.parse_args().target)
 
 
 if __name__ == "__main__":

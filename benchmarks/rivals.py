@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(f".bench/images-{options.images}").absolute()
     repeated(photographs_in(options.photos), options.images, folder)
-    model, out = str(ensure_model()), Path(".bench/out-rivals").absolute()
+    model, out = str(ensure_model().path), Path(".bench/out-rivals").absolute()
     ours = [sys.executable, "-m", "darkroom.cli.main", "run", str(folder)]
     rival = [str(RIVAL_PYTHON), "-m"]
     commands = {

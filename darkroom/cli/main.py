@@ -14,6 +14,7 @@ from darkroom.cli.quiet import output_to
 from darkroom.cli.run import RunOptions, run_folder
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.images import Limits
+from darkroom.model.export import BuiltModel, build_model, cached_model
 
 
 def home() -> Path:
@@ -47,13 +48,15 @@ def cli() -> None:
 def model(weights: Path | None, rebuild: bool) -> None:
     """Build the default backbone (MobileNetV2 as ONNX), once."""
     built = ensure_model(weights, rebuild or weights is not None)
-    click.echo(f"backbone {built}")
+    click.echo(f"{built.path}: {_words(built)}")
 
 
-def ensure_model(weights: Path | None = None, rebuild: bool = False) -> Path:
-    """The default backbone's path; built on first use, with a message that names the weights."""
-    from darkroom.model.export import build_model, cached_model
+def _words(built: BuiltModel) -> str:
+    return f"backbone {built.description['id'][:12]}, from {built.description['weights']['source']}"
 
+
+def ensure_model(weights: Path | None = None, rebuild: bool = False) -> BuiltModel:
+    """The default backbone; built on first use, with a message that names the weights."""
     folder = home() / "model"
     found = None if rebuild else cached_model(folder)
     if found is None:
@@ -62,9 +65,8 @@ def ensure_model(weights: Path | None = None, rebuild: bool = False) -> Path:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with output_to(folder / "build.log", 1, 2):
             found = build_model(folder, weights)
-        description = found.description
-        click.echo(f"built {description['id'][:12]} from {description['weights']['source']}")
-    return found.path
+        click.echo(f"built {_words(found)}")
+    return found
 
 
 @cli.command()
@@ -94,7 +96,7 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     run. Exit code 0 when done (also with rejected images), 2 for bad usage, 1 when it failed.
     """
     choices = RunOptions(folder=folder, home=home(), **options)  # type: ignore[arg-type]
-    run_folder(choices, lambda: model_path or ensure_model())
+    run_folder(choices, lambda: model_path or ensure_model().path)
 
 
 if __name__ == "__main__":

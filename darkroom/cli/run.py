@@ -19,11 +19,12 @@ from darkroom.cli.progress import Progress
 from darkroom.csv_export import export_csv
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.images import Limits
-from darkroom.layout import Run
+from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
 from darkroom.pca import COMPONENTS
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore
+from emr_serverless_job.coordinates import current_version
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
 
@@ -62,6 +63,7 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
             raise UsageError(f"there are no files in {options.folder}")
         run, entries = next_run(results, batch, listed)
         if not entries:
+            export_stale(results)
             click.echo(f"nothing new in {options.folder}: all of it was processed before")
             return
         request = _request(options, run, entries, model())
@@ -125,7 +127,7 @@ def _process(options: RunOptions, request: Request, results: LocalStore) -> Rece
             account = _run_on(spark, request, progress, log)
     finally:
         progress.close()
-    _export(results, account)
+    export_stale(results)
     return account
 
 
@@ -139,15 +141,19 @@ def _run_on(spark: SparkSession, request: Request, progress: Progress, log: Path
         raise DarkroomError(f"the job failed: {last[0].strip()}\nSpark's log: {log}") from error
 
 
-def _export(results: LocalStore, account: Receipt) -> None:
-    """CSV for the run; for every run where their coordinates moved to a new version."""
-    if account.pca is None:
+def export_stale(results: LocalStore) -> None:
+    """Write the CSV of every run that has none, or one older than the PCA version in force.
+
+    So a refit reaches earlier runs, and a run whose export was cut short gets it the next time.
+    """
+    current = current_version(results)
+    if current is None:
         return
-    moved = (
-        receipt.done_runs(results) if account.pca.refitted else [Run(account.batch, account.run)]
-    )
-    for run in moved:
-        export_csv(results, run, account.pca.version, COMPONENTS)
+    pointer = results.root / CURRENT_PCA
+    for run in receipt.done_runs(results):
+        csv = results.root / run.csv
+        if not csv.exists() or csv.stat().st_mtime_ns < pointer.stat().st_mtime_ns:
+            export_csv(results, run, current.number, COMPONENTS)
 
 
 def _draw(options: RunOptions, results: LocalStore) -> None:
