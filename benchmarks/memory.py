@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.pictures import photographs_in, repeated
@@ -46,7 +46,7 @@ def watched() -> Iterator[dict[str, int]]:
 
     def look() -> None:
         while not finished.wait(0.2):
-            for process in Path("/proc").iterdir():
+            for process in _family():
                 kind = _kind(process)
                 if kind:
                     peaks[kind] = max(peaks[kind], peak_megabytes(process))
@@ -58,9 +58,21 @@ def watched() -> Iterator[dict[str, int]]:
     watcher.join()
 
 
+def _family() -> Iterator[Path]:
+    """This process and all that descend from it."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[process.name] = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
+    for name in parents:
+        ancestor: str | None = name
+        while ancestor and ancestor != str(os.getpid()):
+            ancestor = parents.get(ancestor)
+        if ancestor:
+            yield Path("/proc") / name
+
+
 def _kind(process: Path) -> str | None:
-    if not process.name.isdigit():
-        return None
     if int(process.name) == os.getpid():
         return "driver"
     try:

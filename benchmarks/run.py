@@ -15,6 +15,7 @@ def main() -> None:
     chosen = ["--photos", photos] if photos else []
     for name, options in (
         ("featurization", chosen),
+        ("notebook", chosen),
         ("pca_fit", []),
         ("latency", chosen),
         ("memory", chosen),

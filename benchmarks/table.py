@@ -26,6 +26,12 @@ def rows() -> list[tuple[str, str, str]]:
             "0.90",
         ),
         (
+            "features stage against the notebook's way (binaryFile, Keras `predict`)",
+            f"{_numbers('notebook')['times_faster']:.1f} times as fast "
+            f"({_numbers('notebook')['notebook_images_per_second']:.0f} images/s)",
+            "6",
+        ),
+        (
             "whole process against Daft, 6,000 images",
             f"{rivals['times_as_fast_as_daft']:.2f} times as fast "
             f"({rivals['seconds']['darkroom']:.0f} s against {rivals['seconds']['daft']:.0f} s)",

@@ -33,7 +33,7 @@ def header(components: int) -> str:
 def csv_chunks(store: Store, run: Run, version: int, components: int) -> Iterator[bytes]:
     """The file's bytes, a Parquet file of coordinates at a time."""
     yield (header(components) + "\r\n").encode()
-    for key in store.list(run.results_pca(version)):
+    for key in store.list(run.results_pca(version), ".parquet"):
         table = from_parquet(store.read(key), ["path", "label", "pca"])
         yield "".join(f"{line}\r\n" for line in _lines(table, components)).encode()
 

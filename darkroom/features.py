@@ -85,7 +85,7 @@ def _decoded(
     """The pixels of the good images; notes on `rows` what became of each image."""
     for item in fetched:
         key, data = item.entry.key, item.data
-        if isinstance(data, bytes) and not looks_like_image(key, data):
+        if _is_no_image(key, data):
             rows.skipped.append(key)
             continue
         digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
@@ -95,6 +95,13 @@ def _decoded(
             yield outcome.array
         else:
             rows.rejected.append(_rejected_row(key, digest, outcome))
+
+
+def _is_no_image(key: str, data: bytes | Rejection) -> bool:
+    """By name and content, or, where it was too large to be read, by its name alone."""
+    if isinstance(data, Rejection):
+        return data.reason == "too_large" and not looks_like_image(key, b"")
+    return not looks_like_image(key, data)
 
 
 def _processed_row(

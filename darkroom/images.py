@@ -163,15 +163,14 @@ def _to_rgb(image: Image.Image) -> Image.Image | None:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
-    canvas = Image.new("RGBA", rgba.size, "white")
-    canvas.alpha_composite(rgba)
-    return canvas.convert("RGB")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    canvas = Image.new("RGB", rgba.size, "white")
+    canvas.paste(rgba, mask=rgba.getchannel("A"))
+    return canvas
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
-    eight_bit = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
-    return Image.fromarray(eight_bit).convert("RGB")
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
 
 
 def _rejection_of(error: Exception) -> Rejection:

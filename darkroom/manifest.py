@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from urllib.parse import unquote
 
 from darkroom.errors import ObjectNotFoundError, UnreadableObjectError, UsageError
 from darkroom.images import Limits, Rejection
@@ -79,10 +80,27 @@ def _local_entry(root: Path, path: Path) -> Entry:
 
 def list_store(uri: str) -> list[Entry]:
     """Every object below `uri`, for a job started by hand with `--input`."""
-    parent, _, name = uri.rstrip("/").rpartition("/")
-    if parent in ("s3:/", "s3a:/"):
-        return [Entry(uri.rstrip("/"), key) for key in open_store(uri).list("")]
-    return [Entry(parent, key) for key in open_store(parent).list(name)]
+    if "://" not in uri:
+        uri = Path(uri).absolute().as_uri()
+    store, _, name = uri.rstrip("/").rpartition("/")
+    if store in ("s3:/", "s3a:/"):
+        store, name = uri.rstrip("/"), ""
+    folder = unquote(name) if store.startswith("file:") else name
+    sizes = open_store(store).sizes(folder)
+    return [Entry(store, key, size_bytes=size) for key, size in sizes.items()]
+
+
+def latest(entries: Iterable[Entry]) -> list[Entry]:
+    """Each key once, by its newest event: S3 delivers events twice, and out of order.
+
+    Sequencers of one key compare as hexadecimal text, padded with zeros on the left.
+    """
+    newest: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        known = newest.get((entry.store, entry.key))
+        if known is None or entry.sequencer.zfill(64) >= known.sequencer.zfill(64):
+            newest[entry.store, entry.key] = entry
+    return list(newest.values())
 
 
 def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:

@@ -93,5 +93,5 @@ def unpack(data: bytes) -> Receipt:
 
 def done_runs(results: Store) -> list[Run]:
     """The runs whose receipt balances, by batch and number."""
-    receipts = (unpack(results.read(key)) for key in results.list("receipts"))
+    receipts = (unpack(results.read(key)) for key in results.list("receipts", ".json"))
     return sorted(Run(receipt.batch, receipt.run) for receipt in receipts if receipt.balanced)

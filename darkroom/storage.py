@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
 
-_SKIPPED_BY_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|//|^/|(^|/)\.{1,2}(/|$)")
+_REFUSED_BY_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(^|/)\.{1,2}(/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,11 @@ class Store(Protocol):
     def write_if(self, key: str, data: bytes, etag: str | None) -> None:
         """Write on condition that the ETag still holds (None: no object). Else `ConflictError`."""
 
-    def list(self, prefix: str) -> list[str]:
-        """The keys below the folder `prefix`, sorted."""
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """The keys below the folder `prefix`, sorted, with their sizes in bytes."""
+
+    def list(self, prefix: str, ending: str = "") -> list[str]:
+        """The keys below the folder `prefix` that end so, sorted."""
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those already gone are no error."""
@@ -96,7 +99,7 @@ class LocalStore:
             return (self.root / key).read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectNotFoundError(f"{self.root / key} is not there") from error
-        except (PermissionError, IsADirectoryError) as error:
+        except OSError as error:  # no permission, a folder, a loop of links
             raise UnreadableObjectError(f"{self.root / key}: {error.strerror}") from error
 
     def read_versioned(self, key: str) -> Versioned:
@@ -113,8 +116,8 @@ class LocalStore:
         target = self.root / key
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".partial")
-            with os.fdopen(handle, "wb") as file:
+            temporary = target.parent / f".{uuid4().hex}.partial"
+            with temporary.open("xb") as file:
                 file.writelines(chunks)
             os.replace(temporary, target)
         except OSError as error:
@@ -130,14 +133,18 @@ class LocalStore:
             raise ConflictError(f"{self.root / key} was changed by someone else")
         self.write(key, data)
 
-    def list(self, prefix: str) -> list[str]:
+    def sizes(self, prefix: str) -> dict[str, int]:
         """See `Store`. Unfinished writes are left out."""
-        files = (path for path in (self.root / prefix).rglob("*") if path.is_file())
-        return sorted(
-            path.relative_to(self.root).as_posix()
-            for path in files
-            if not path.name.endswith(".partial")
-        )
+        found = {
+            path.relative_to(self.root).as_posix(): path.stat().st_size
+            for path in (self.root / prefix).rglob("*")
+            if path.is_file() and not (path.name[0] == "." and path.name.endswith(".partial"))
+        }
+        return dict(sorted(found.items()))
+
+    def list(self, prefix: str, ending: str = "") -> list[str]:
+        """See `Store`."""
+        return [key for key in self.sizes(prefix) if key.endswith(ending)]
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store`."""
@@ -165,7 +172,7 @@ class S3Store:
         from obstore.exceptions import NotFoundError, PermissionDeniedError
 
         full = self._prefix + key
-        if _SKIPPED_BY_OBSTORE.search(full):
+        if _REFUSED_BY_OBSTORE.search(full):
             return self._read_by_boto3(full, version_id)
         try:
             options: Any = {"version": version_id} if version_id else None
@@ -176,15 +183,22 @@ class S3Store:
             raise UnreadableObjectError(f"{self.uri}/{key}: access denied") from error
 
     def _read_by_boto3(self, key: str, version_id: str | None) -> bytes:
-        import boto3
-
-        client = boto3.client("s3")
+        try:
+            import boto3
+            from botocore.exceptions import ClientError
+        except ImportError as error:
+            raise UnreadableObjectError(f"{key!r}: reading a key like this needs boto3") from error
         version = {"VersionId": version_id} if version_id else {}
         try:
-            answer = client.get_object(Bucket=self._bucket, Key=key, **version)
+            answer = boto3.client("s3").get_object(Bucket=self._bucket, Key=key, **version)
             return bytes(answer["Body"].read())
-        except (client.exceptions.NoSuchKey, client.exceptions.NoSuchBucket) as error:
-            raise ObjectNotFoundError(f"s3://{self._bucket}/{key} is not there") from error
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status in (404, 405):  # 405: the version is a delete marker
+                raise ObjectNotFoundError(f"s3://{self._bucket}/{key} is not there") from error
+            if status == 403:
+                raise UnreadableObjectError(f"{self.uri}/{key}: access denied") from error
+            raise
 
     def read_versioned(self, key: str) -> Versioned:
         """See `Store`."""
@@ -220,12 +234,21 @@ class S3Store:
         except (AlreadyExistsError, PreconditionError, NotFoundError, FileExistsError) as error:
             raise ConflictError(f"{self.uri}/{key} was changed by someone else") from error
 
-    def list(self, prefix: str) -> list[str]:
+    def sizes(self, prefix: str) -> dict[str, int]:
         """See `Store`."""
         import obstore
 
         pages = obstore.list(self._store, prefix=self._prefix + prefix, chunk_size=1000)
-        return sorted(str(meta["path"])[len(self._prefix) :] for page in pages for meta in page)
+        found = {
+            str(meta["path"])[len(self._prefix) :]: int(meta["size"])
+            for page in pages
+            for meta in page
+        }
+        return dict(sorted(found.items()))
+
+    def list(self, prefix: str, ending: str = "") -> list[str]:
+        """See `Store`."""
+        return [key for key in self.sizes(prefix) if key.endswith(ending)]
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `Store`."""

@@ -11,7 +11,7 @@ from time import monotonic
 from darkroom.backbone import backbone_id
 from darkroom.features import from_parquet
 from darkroom.layout import Run
-from darkroom.receipt import NAMED_DUPLICATES, Duplicates, PcaNote, Receipt
+from darkroom.receipt import NAMED_DUPLICATES, Duplicates, Receipt
 from darkroom.storage import Store
 from emr_serverless_job.featurize import Summary
 from emr_serverless_job.request import Request
@@ -37,38 +37,42 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def count_stored(
-    store: Store, request: Request, summary: Summary, pca: PcaNote | None, clock: Clock
-) -> Receipt:
-    """The run's receipt, from the rows that lie in `Results/` and `Rejected/`.
+def count_stored(store: Store, request: Request, summary: Summary, clock: Clock) -> Receipt:
+    """The run's receipt (without its PCA note), from the rows in `Results/` and `Rejected/`.
 
-    The tasks' word is taken for nothing but the names of skipped files. `found` is the manifest's
-    length, so an image that was lost, or stored twice, unbalances the account.
+    The tasks' word is taken for nothing but the names of skipped files. A row counts if the
+    manifest names its path and no other row has it: an image that was lost, stored twice or comes
+    from elsewhere unbalances the account.
     """
-    processed = sum(1 for _ in _values(store, request.run.results, "path"))
-    reasons = Counter(_values(store, request.run.rejected, "reason"))
+    processed = [path for (path,) in _rows(store, request.run.results, ["path"])]
+    rejected = list(_rows(store, request.run.rejected, ["path", "reason"]))
+    stored = Counter([*processed, *(path for path, _ in rejected)])
+    named = {entry.key for entry in request.entries}
+    sound = {path for path, count in stored.items() if count == 1} & named
+    reasons = Counter(reason for path, reason in rejected if path in sound)
     missing = reasons.pop("missing", 0)
     return Receipt(
         batch=request.run.batch,
         run=request.run.number,
         backbone=backbone_id(request.model),
         found=len(request.entries) - len(summary.skipped),
-        processed=processed,
+        processed=sum(path in sound for path in processed),
         rejected=reasons.total(),
         missing=missing,
         skipped=len(summary.skipped),
         rejected_by_reason=dict(sorted(reasons.items())),
         duplicates=_duplicates(store, request.run, summary.digests),
-        pca=pca,
+        pca=None,
         seconds=dict(clock.seconds),
         started_at=clock.started_at,
         finished_at=utc_now(),
     )
 
 
-def _values(store: Store, folder: str, column: str) -> Iterator[str]:
-    for key in store.list(folder):
-        yield from from_parquet(store.read(key), [column])[column].to_pylist()
+def _rows(store: Store, folder: str, columns: list[str]) -> Iterator[tuple[str, ...]]:
+    for key in store.list(folder, ".parquet"):
+        table = from_parquet(store.read(key), columns)
+        yield from zip(*(table[name].to_pylist() for name in columns), strict=True)
 
 
 def _duplicates(store: Store, run: Run, digests: list[bytes]) -> Duplicates:
@@ -76,10 +80,8 @@ def _duplicates(store: Store, run: Run, digests: list[bytes]) -> Duplicates:
     if not repeated:
         return Duplicates()
     groups = defaultdict(list)
-    columns = ["path", "content_sha256"]
-    for key in store.list(run.results):
-        for row in from_parquet(store.read(key), columns).to_pylist():
-            if row["content_sha256"] in repeated:
-                groups[row["content_sha256"]].append(row["path"])
+    for path, digest in _rows(store, run.results, ["path", "content_sha256"]):
+        if digest in repeated:
+            groups[digest].append(path)
     named = sorted(sorted(paths) for paths in groups.values())
     return Duplicates(sum(len(paths) - 1 for paths in named), named[:NAMED_DUPLICATES])

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from darkroom import pca, statistics
 from darkroom.backbone import backbone_id
-from darkroom.errors import ObjectNotFoundError
+from darkroom.errors import ConflictError, MixedBackbonesError, ObjectNotFoundError
 from darkroom.features import from_parquet, project_table, to_parquet, vectors_of
 from darkroom.layout import CURRENT_PCA, Run, pca_model
 from darkroom.pca import KEEP_SHARE, Pca
@@ -55,15 +55,18 @@ def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaN
     version moves last, so a reader never finds it half-written.
     """
     store = open_store(request.output)
-    files = [key for key in store.list(request.run.results) if key.endswith(".parquet")]
+    files = store.list(request.run.results, ".parquet")
     merged = _corpus_statistics(spark, request, earlier, files)
     if merged.n == 0:
         return None
     decision = decide(spark, request, earlier, merged)
-    placed = [request.run, *earlier] if decision.refitted else [request.run]
-    project_runs(spark, request.output, placed, decision.version)
     if decision.refitted:
-        _publish(store, request, [request.run, *earlier], merged, decision.version)
+        runs = [request.run, *earlier]
+        decision = replace(decision, version=_claim(store, request, runs, merged, decision.version))
+        project_runs(spark, request.output, runs, decision.version)
+        _publish(store, request, decision.version)
+    else:
+        project_runs(spark, request.output, [request.run], decision.version)
     return PcaNote(
         decision.version.number,
         decision.refitted,
@@ -102,7 +105,9 @@ def decide(
     spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics
 ) -> Decision:
     """Keep the current basis, or fit the next version."""
-    current = current_version(open_store(request.output))
+    store = open_store(request.output)
+    require_backbone(store, request.model)
+    current = current_version(store)
     best = _fit(spark, request, earlier, merged)
     if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
         return Decision(current, False, pca.explained(current.basis, merged))
@@ -123,20 +128,26 @@ def current_version(store: Store) -> Version | None:
     return Version(number, basis, pointer.etag)
 
 
-def current_backbone(store: Store) -> str | None:
-    """The id of the backbone that the corpus' features come from; None for an empty corpus."""
+def require_backbone(store: Store, model: bytes) -> None:
+    """Raise `MixedBackbonesError` where the corpus' features come from another model."""
     try:
-        return str(json.loads(store.read(CURRENT_PCA))["backbone"])
+        present = str(json.loads(store.read(CURRENT_PCA))["backbone"])
     except ObjectNotFoundError:
-        return None
+        return
+    given = backbone_id(model)
+    if present != given:
+        raise MixedBackbonesError(
+            f"{store.uri} holds features of backbone {present[:12]}, the model given is "
+            f"{given[:12]}; use the model they were made with, or another output"
+        )
 
 
 def _fit(spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
-    own = pca.fit(merged, request.components)
+    own = pca.fit(merged)
     if request.pca == "merged":
         return own
     store = open_store(request.output)
-    files = [key for run in [*earlier, request.run] for key in store.list(run.results)]
+    files = [key for run in [*earlier, request.run] for key in store.list(run.results, ".parquet")]
     return fit_with_spark(spark, request.output, files, own)
 
 
@@ -170,7 +181,8 @@ def project_runs(spark: SparkSession, output: str, runs: list[Run], version: Ver
     for run in runs:
         target = run.results_pca(version.number)
         store.delete(store.list(target))
-        pairs += [(key, f"{target}/{key.rpartition('/')[2]}") for key in store.list(run.results)]
+        sources = store.list(run.results, ".parquet")
+        pairs += [(source, f"{target}/{source.rpartition('/')[2]}") for source in sources]
     if not pairs:
         return
     basis = spark.sparkContext.broadcast(pca.pack(version.basis))
@@ -189,9 +201,35 @@ def _dealt(pairs: list[tuple[str, str]], tasks: int) -> pa.Table:
     )
 
 
-def _publish(
+def _claim(
     store: Store, request: Request, runs: list[Run], merged: Statistics, version: Version
-) -> None:
+) -> Version:
+    """Write the version under the first number that nobody has, so that two jobs that fit at the
+    same time never write to one folder. Until it is published, nobody reads it."""
+    number = version.number
+    while True:
+        try:
+            text = _description(request, runs, merged, replace(version, number=number))
+            store.write_if(f"{pca_model(number)}/model.json", text, None)
+        except ConflictError:
+            number += 1
+            continue
+        store.write(f"{pca_model(number)}/model.npz", pca.pack(version.basis))
+        return replace(version, number=number)
+
+
+def _publish(store: Store, request: Request, version: Version) -> None:
+    """Let the pointer name the version; where another job was quicker, leave nothing behind."""
+    pointer = {"version": version.number, "backbone": backbone_id(request.model)}
+    try:
+        store.write_if(CURRENT_PCA, (json.dumps(pointer) + "\n").encode(), version.etag)
+    except ConflictError:
+        for folder in (pca_model(version.number), f"Results_PCA/model={version.number}"):
+            store.delete(store.list(folder))
+        raise
+
+
+def _description(request: Request, runs: list[Run], merged: Statistics, version: Version) -> bytes:
     document = {
         "version": version.number,
         "backbone": backbone_id(request.model),
@@ -201,11 +239,7 @@ def _publish(
         "fitted_on_runs": [{"batch": run.batch, "run": run.number} for run in sorted(runs)],
         "explained_variance_ratio": version.basis.explained_variance_ratio.tolist(),
     }
-    text = (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
-    store.write(f"{pca_model(version.number)}/model.npz", pca.pack(version.basis))
-    store.write(f"{pca_model(version.number)}/model.json", text)
-    pointer = {"version": version.number, "backbone": document["backbone"]}
-    store.write_if(CURRENT_PCA, (json.dumps(pointer) + "\n").encode(), version.etag)
+    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 @dataclass(frozen=True)

@@ -120,10 +120,15 @@ class _Task:
     def store(self, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
         outcome = featurize(fetched, self._backbone(), self.limits)
         store = open_store(self.output)
-        if outcome.features.num_rows:
-            store.write(f"{self.run.results}/{part_file(part)}", to_parquet(outcome.features))
-        if outcome.rejected.num_rows:
-            store.write(f"{self.run.rejected}/{part_file(part)}", to_parquet(outcome.rejected))
+        for folder, table in (
+            (self.run.results, outcome.features),
+            (self.run.rejected, outcome.rejected),
+        ):
+            key = f"{folder}/{part_file(part)}"
+            if table.num_rows:
+                store.write(key, to_parquet(table))
+            else:
+                store.delete([key])  # an earlier try may have found the images otherwise
         self.done.add(outcome.features.num_rows + outcome.rejected.num_rows + len(outcome.skipped))
         digests = bytes.fromhex("".join(outcome.features["content_sha256"].to_pylist()))
         return pa.RecordBatch.from_pylist(

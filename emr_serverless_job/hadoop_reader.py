@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.errors import UsageError
-from darkroom.manifest import Entry, Fetched
+from darkroom.images import Limits, Rejection
+from darkroom.manifest import Entry, Fetched, fetch
 
 _GLOB = re.compile(r"([\\*?\[\]{}])")
 
@@ -45,12 +46,29 @@ def _present(spark: SparkSession, paths: list[str]) -> list[str]:
 
 def fetched_content(rows: Iterable[dict[str, object]], store: str) -> Iterator[Fetched]:
     """The rows as fetched entries. Keys are taken from the paths, which Hadoop gives unescaped."""
-    root = urlsplit(_hadoop(store)).path
+    root = _without_scheme(_hadoop(store)) + "/"
     for row in rows:
-        path = str(row["path"]).split(":", 1)[1]
-        key = path[path.index(root) + len(root) :].lstrip("/")
+        key = _without_scheme(str(row["path"])).removeprefix(root)
         content = row["content"]
         yield Fetched(Entry(store, key), content if isinstance(content, bytes) else b"")
+
+
+def fetch_left_out(entries: list[Entry], limits: Limits) -> Iterator[Fetched]:
+    """What Spark's file source did not give: read by the job's own reader where that can."""
+    try:
+        yield from fetch(entries, limits)
+    except UsageError:  # a store that only Hadoop can read
+        words = "not given by Spark's file source: gone, empty, or hidden by a leading _ or ."
+        yield from (Fetched(entry, Rejection("missing", words)) for entry in entries)
+
+
+def _without_scheme(path: str) -> str:
+    """A path as Hadoop (`file:/x`) or a URI (`file:///x`, `s3://b/x`) spells it, from the root.
+
+    >>> _without_scheme("file:/x/a#b"), _without_scheme("s3://bucket")
+    ('/x/a#b', '/bucket')
+    """
+    return re.sub(r"^[a-z][a-z0-9+.-]*:/*", "/", path)
 
 
 def _hadoop(store: str) -> str:

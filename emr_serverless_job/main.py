@@ -22,7 +22,6 @@ from darkroom.errors import DarkroomError
 from darkroom.images import Limits
 from darkroom.layout import Run
 from darkroom.manifest import Entry
-from darkroom.pca import COMPONENTS
 from darkroom.storage import open_store, read_uri
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
@@ -53,11 +52,10 @@ def parse(arguments: Sequence[str]) -> Request:
     entries = manifest.list_store(options.input) if options.input else _entries(options.manifest)
     return Request(
         run=Run(options.batch, options.run),
-        entries=entries,
+        entries=manifest.latest(entries),
         output=options.output,
         model=read_uri(options.model),
         limits=Limits(options.max_bytes, options.max_pixels),
-        components=options.components,
         reader=options.reader,
         pca=options.pca,
     )
@@ -85,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, type=int, help="number of the run, from 1")
     parser.add_argument("--reader", choices=["obstore", "binaryFile"], default="obstore")
     parser.add_argument("--pca", choices=["merged", "spark"], default="merged")
-    parser.add_argument("--components", type=int, default=COMPONENTS)
     parser.add_argument("--max-bytes", type=int, default=Limits().max_bytes)
     parser.add_argument("--max-pixels", type=int, default=Limits().max_pixels)
     return parser
@@ -105,6 +102,9 @@ def main(arguments: Sequence[str]) -> int:
             spark.stop()
     except DarkroomError as error:
         _log("failed", started, error=type(error).__name__, message=str(error))
+        return 1
+    except Exception as error:  # Spark's own: its trace is in the log above
+        _log("failed", started, error=type(error).__name__, message=str(error)[:500])
         return 1
     counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
     _log("done", started, batch=receipt.batch, **counts)

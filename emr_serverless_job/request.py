@@ -8,7 +8,6 @@ from typing import Literal
 from darkroom.images import Limits
 from darkroom.layout import Run
 from darkroom.manifest import Entry
-from darkroom.pca import COMPONENTS
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,5 @@ class Request:
     output: str
     model: bytes
     limits: Limits = field(default_factory=Limits)
-    components: int = COMPONENTS
     reader: Literal["obstore", "binaryFile"] = "obstore"
     pca: Literal["merged", "spark"] = "merged"

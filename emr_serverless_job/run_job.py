@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
 from darkroom import receipt
-from darkroom.backbone import backbone_id, load_backbone
-from darkroom.errors import ConflictError, MixedBackbonesError, UsageError
+from darkroom.backbone import load_backbone
+from darkroom.errors import ConflictError, UsageError
 from darkroom.features import featurize, from_parquet, to_parquet
-from darkroom.images import Rejection
-from darkroom.manifest import Fetched
 from darkroom.receipt import PcaNote, Receipt
 from darkroom.storage import Store, open_store
-from emr_serverless_job.account import Clock, count_stored
-from emr_serverless_job.coordinates import current_backbone, place_run
+from emr_serverless_job.account import Clock, count_stored, utc_now
+from emr_serverless_job.coordinates import current_version, place_run, require_backbone
 from emr_serverless_job.featurize import Summary, featurize_run
+from emr_serverless_job.hadoop_reader import fetch_left_out
 from emr_serverless_job.request import Request
 
 _PLACEMENT_TRIES = 3
@@ -30,13 +30,7 @@ def check(request: Request) -> None:
     if not request.entries:
         raise UsageError("the manifest is empty: there is nothing to process")
     load_backbone(request.model)
-    store = open_store(request.output)
-    present, given = current_backbone(store), backbone_id(request.model)
-    if present not in (None, given):
-        raise MixedBackbonesError(
-            f"{store.uri} holds features of backbone {str(present)[:12]}, the model given is "
-            f"{given[:12]}; use the model they were made with, or another output"
-        )
+    require_backbone(open_store(request.output), request.model)
 
 
 def run_job(
@@ -56,9 +50,11 @@ def run_job(
     if request.reader == "binaryFile":
         summary = _with_left_out(store, request, summary)
     clock.lap("features")
-    note = _place(spark, request, store)
-    clock.lap("pca")
-    account = count_stored(store, request, summary, note, clock)
+    account = count_stored(store, request, summary, clock)
+    if account.balanced:  # only then may the run have a part in the coordinate system
+        note = _place(spark, request, store)
+        clock.lap("pca")
+        account = replace(account, pca=note, seconds=dict(clock.seconds), finished_at=utc_now())
     store.write(request.run.receipt, receipt.pack(account))
     account.require_balance()
     return account
@@ -66,9 +62,10 @@ def run_job(
 
 def _clear(store: Store, request: Request) -> None:
     """Remove what an earlier attempt at this run left, its receipt first."""
-    run = request.run
-    store.delete([run.receipt, run.statistics])
-    for folder in (run.results, run.rejected):
+    run, current = request.run, current_version(store)
+    store.delete([run.receipt, run.statistics, run.csv])
+    placed = [run.results_pca(number + 1) for number in range(current.number if current else 0)]
+    for folder in (run.results, run.rejected, *placed):
         store.delete(store.list(folder))
 
 
@@ -84,20 +81,23 @@ def _place(spark: SparkSession, request: Request, store: Store) -> PcaNote | Non
 
 
 def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
-    """Give rows to what Spark's file source leaves out without a word: files that are gone, and
-    empty ones."""
+    """Give rows to what Spark's file source leaves out without a word: files that are gone, empty,
+    or hidden by their names."""
     accounted = set(summary.skipped)
     for folder in (request.run.results, request.run.rejected):
-        for key in store.list(folder):
+        for key in store.list(folder, ".parquet"):
             accounted.update(from_parquet(store.read(key), ["path"])["path"].to_pylist())
     left_out = [entry for entry in request.entries if entry.key not in accounted]
-    gone = Rejection("missing", "gone when the job came for it")
     outcome = featurize(
-        (Fetched(entry, gone if entry.size_bytes else b"") for entry in left_out),
-        load_backbone(request.model),
-        request.limits,
+        fetch_left_out(left_out, request.limits), load_backbone(request.model), request.limits
     )
-    if outcome.rejected.num_rows:
-        key = f"{request.run.rejected}/part-left-out.parquet"
-        store.write(key, to_parquet(outcome.rejected))
-    return Summary([*summary.skipped, *outcome.skipped], summary.digests)
+    for folder, table in (
+        (request.run.results, outcome.features),
+        (request.run.rejected, outcome.rejected),
+    ):
+        if table.num_rows:
+            store.write(f"{folder}/part-left-out.parquet", to_parquet(table))
+    return Summary(
+        [*summary.skipped, *outcome.skipped],
+        [*summary.digests, *map(bytes.fromhex, outcome.features["content_sha256"].to_pylist())],
+    )

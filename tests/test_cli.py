@@ -37,9 +37,13 @@ def test_two_runs_of_a_growing_folder(photos: Photos, tmp_path: Path, model_file
     assert first.stderr == ""
     assert (out / "map.png").stat().st_size > 10_000
 
+    exported = out / "Results_CSV/spring/run=1.csv"
+    text = exported.read_bytes()
+    exported.unlink()  # as if the process had died before it was written
     nothing = darkroom(*run)
     assert nothing.returncode == 0
     assert "nothing new" in nothing.stdout
+    assert exported.read_bytes() == text
 
     photos(6, first=30)
     (folder / "apple" / "1.jpg").write_bytes(jpeg(99))
@@ -52,6 +56,18 @@ def test_two_runs_of_a_growing_folder(photos: Photos, tmp_path: Path, model_file
     assert len(paths) == 7
     lines = [path.read_text().count("\n") for path in sorted(out.glob("Results_CSV/spring/*"))]
     assert lines == [31, 8]
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(
+    photos: Photos, tmp_path: Path, model_file: Path
+) -> None:
+    folder = photos(3)
+    (folder / "late.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    run = ("run", folder, "--out", tmp_path / "out", "--model", model_file)
+    assert "4 found = 3 processed + 0 rejected + 1 missing" in darkroom(*run).stdout
+    assert "nothing new" in darkroom(*run).stdout
+    (tmp_path / "elsewhere.jpg").write_bytes(jpeg(9))
+    assert "run 2: 1 files" in darkroom(*run).stdout
 
 
 def test_a_failed_run_is_done_again(photos: Photos, tmp_path: Path, model_file: Path) -> None:

@@ -31,6 +31,17 @@ def test_commands_exist(document: Path) -> None:
         assert subprocess.run(asked, capture_output=True, check=False).returncode == 0, command
 
 
+def test_options_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    lines = re.findall(r"^\$ \.venv/bin/darkroom ([a-z]+) (.*)$", text, re.M)
+    assert lines
+    for command, words in lines:
+        asked = [sys.executable, "-m", "darkroom.cli.main", command, "--help"]
+        answer = subprocess.run(asked, capture_output=True, text=True, check=True)
+        for option in re.findall(r"--[a-z-]+", words):
+            assert option in answer.stdout
+
+
 def test_the_folder_map_is_complete() -> None:
     text = (ROOT / "README.md").read_text()
     listed = set(re.findall(r"^\| `([a-z_/]+)/` \|", text, re.M))

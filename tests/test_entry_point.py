@@ -103,9 +103,9 @@ def test_arguments_become_a_request(
     part.write_bytes(manifest.pack(walk_folder(photos(3))))
     words = (
         f"--manifest {part} {part} --output s3://results --batch b --model {model_file} --run 2 "
-        "--reader binaryFile --pca spark --max-bytes 7 --max-pixels 8 --components 9"
+        "--reader binaryFile --pca spark --max-bytes 7 --max-pixels 8"
     )
     request = parse(words.split())
-    assert len(request.entries) == 6
+    assert len(request.entries) == 3  # named twice, taken once
     assert (request.limits.max_bytes, request.limits.max_pixels) == (7, 8)
-    assert (request.reader, request.pca, request.components) == ("binaryFile", "spark", 9)
+    assert (request.reader, request.pca) == ("binaryFile", "spark")

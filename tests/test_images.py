@@ -178,6 +178,24 @@ def test_a_decompression_bomb_is_refused_in_little_memory(tmp_path: Path) -> Non
     assert int(megabytes) < 1000
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
+def test_the_largest_image_that_is_taken_needs_less_than_a_gigabyte(
+    mode: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.png"
+    Image.new(mode, (8000, 8000)).save(path, compress_level=1)
+    program = (
+        "import resource, sys; from darkroom.images import *\n"
+        "outcome = read_image(open(sys.argv[1], 'rb').read(), (224, 224), Limits())\n"
+        "print(outcome.width, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    width, megabytes = map(int, answer.stdout.split())
+    assert width == 8000
+    assert megabytes < 1000
+
+
 def mutated(data: bytes, random_: random.Random) -> bytes:
     """`data` with bytes changed, cut out, repeated or cut off."""
     damaged = bytearray(data)

@@ -31,6 +31,7 @@ from darkroom.manifest import Entry, walk_folder
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from emr_serverless_job import coordinates, featurize
+from emr_serverless_job.hadoop_reader import fetched_content
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
 from tests.conftest import encoded, jpeg, make_onnx, picture
@@ -287,6 +288,8 @@ def test_an_unaccounted_image_fails_the_run(
         run_job(spark, request(folder, tmp_path / "out", onnx_bytes))
     stored = json.loads((tmp_path / "out" / Run("spring", 1).receipt).read_bytes())
     assert (stored["state"], stored["balanced"]) == ("failed", False)
+    assert not (tmp_path / "out" / "pca").exists()  # it has no part in the coordinate system
+    assert not (tmp_path / "out" / "statistics").exists()
     assert receipt.done_runs(LocalStore(tmp_path / "out")) == []
 
 
@@ -410,14 +413,14 @@ def test_the_hadoop_reader_gives_the_same_rows(
     spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder = photos(30)
-    for name in ("we[i]rd {a,b}*?.jpg", "100%25 +é🍑.jpg", "bad.jpg", "notes.txt"):
-        (folder / name).write_bytes(jpeg(len(name)) if name[0] in "w1" else b"")
+    for name in ("we[i]rd {a,b}*?.jpg", "100%25 +é#🍑.jpg", "_1.jpg", "bad.jpg", "notes.txt"):
+        (folder / name).write_bytes(jpeg(len(name)) if name[0] in "w1_" else b"")
     entries = walk_folder(folder)
     (folder / "apple" / "1.jpg").unlink()
     for reader in ("obstore", "binaryFile"):
         asked = request(entries, tmp_path / reader, onnx_bytes, reader=reader)
         account = run_job(spark, asked)
-        assert_balanced(account, found=33, processed=31, rejected=1, missing=1, skipped=1)
+        assert_balanced(account, found=34, processed=32, rejected=1, missing=1, skipped=1)
     ours, theirs = (
         {row["path"]: row for row in rows(tmp_path / reader, "Results")}
         for reader in ("obstore", "binaryFile")
@@ -494,11 +497,84 @@ def test_a_manifest_larger_than_a_query_plan_is_shipped_too(
 
 
 def test_lists_of_a_store_and_manifests_agree(photos: Photos) -> None:
-    folder = photos(6)
-    listed = manifest.list_store(folder.as_uri())
-    assert [entry.key for entry in listed] == [entry.key for entry in walk_folder(folder)]
+    folder = photos(6, "my photos 100%")
+    walked = [(entry.key, entry.size_bytes) for entry in walk_folder(folder)]
+    for uri in (folder.as_uri(), str(folder)):
+        listed = manifest.list_store(uri)
+        assert [(entry.key, entry.size_bytes) for entry in listed] == walked
 
 
 def test_current_version_of_an_empty_store(tmp_path: Path) -> None:
     assert coordinates.current_version(LocalStore(tmp_path)) is None
-    assert coordinates.current_backbone(LocalStore(tmp_path)) is None
+
+
+def test_two_jobs_that_fit_at_once_do_not_share_a_version(
+    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other job publishes after this one has looked at the pointer, before it publishes."""
+    ours = request(photos(40), tmp_path / "out", onnx_bytes)
+    theirs = request(photos(30, "other", 100), tmp_path / "out", onnx_bytes)
+    theirs = replace(theirs, run=Run("other", 1))
+    publish, raced = coordinates._publish, []
+
+    def late(store: Any, asked: Request, version: Any) -> None:
+        if not raced:
+            raced.append(version.number)
+            run_job(spark, theirs)
+        publish(store, asked, version)
+
+    monkeypatch.setattr(coordinates, "_publish", late)
+    account = run_job(spark, ours)
+    assert raced == [1]
+    assert account.pca is not None
+    current = coordinates.current_version(LocalStore(tmp_path / "out"))
+    assert current is not None
+    assert current.number == account.pca.version
+    placed = {row["path"] for row in rows(tmp_path / "out", f"Results_PCA/model={current.number}")}
+    assert len(placed) == 70
+    basis = coordinates_basis(tmp_path / "out", current.number)
+    for row in rows(tmp_path / "out", "Results"):
+        assert row["path"] in placed
+    assert basis.shape == (50, 192)
+
+
+def test_a_repeated_run_leaves_nothing_of_the_first(
+    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+) -> None:
+    folder, out = photos(40), tmp_path / "out"
+    entries = walk_folder(folder)
+    run_job(spark, request(entries, out, onnx_bytes))
+    for entry in entries:
+        (tmp_path / entry.key).unlink()
+    account = run_job(spark, request(entries, out, onnx_bytes))
+    assert_balanced(account, found=40, processed=0, missing=40)
+    assert rows(out, "Results") == rows(out, "Results_PCA") == []
+
+
+class StoresTwice(featurize._Task):
+    """A task that stores its features under two names."""
+
+    def store(self, part: int, fetched: Any) -> pa.RecordBatch:
+        report = super().store(part, fetched)
+        store = open_store(self.output)
+        for key in store.list(self.run.results):
+            store.write(key.replace("part-", "copy-"), store.read(key))
+        return report
+
+
+def test_an_image_stored_twice_fails_the_run(
+    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(featurize, "_Task", StoresTwice)
+    with pytest.raises(UnbalancedReceiptError):
+        run_job(spark, request(photos(5), tmp_path / "out", onnx_bytes))
+
+
+def test_paths_of_a_bucket_and_of_odd_folders_become_keys() -> None:
+    def row(path: str) -> dict[str, object]:
+        return {"path": path, "content": b"x"}
+
+    (bucket,) = fetched_content([row("s3://uploads/spring/a#1?.jpg")], "s3://uploads")
+    (folder,) = fetched_content([row("file:/data/C#/spring/1.jpg")], "file:///data/C%23")
+    assert bucket.entry.key == "spring/a#1?.jpg"
+    assert folder.entry.key == "spring/1.jpg"

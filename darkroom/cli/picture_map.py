@@ -53,9 +53,10 @@ def _coordinates(results: Store) -> pa.Table | None:
         version = int(json.loads(results.read(CURRENT_PCA))["version"])
     except ObjectNotFoundError:
         return None
-    files = [
-        key for run in receipt.done_runs(results) for key in results.list(run.results_pca(version))
-    ]
+    folders = [run.results_pca(version) for run in receipt.done_runs(results)]
+    files = [key for folder in folders for key in results.list(folder, ".parquet")]
+    if not files:
+        return None
     columns = ["path", "label", "pca"]
     return pa.concat_tables([from_parquet(results.read(key), columns) for key in files])
 
@@ -71,7 +72,9 @@ def _draw_points(axes: Any, labels: list[str], points: np.ndarray[Any, Any]) -> 
     axes.set_ylabel("second component")
     if 1 < len(names) <= _LEGEND_LABELS:
         for name in names:
-            axes.scatter([], [], s=30, color=palette[name], label=name or "(no label)")
+            axes.scatter(
+                [], [], s=30, color=palette[name], label=name.replace("$", r"\$") or "(no label)"
+            )
         axes.legend(loc="best", fontsize=9, framealpha=0.9)
     return colours
 

@@ -18,12 +18,13 @@ from darkroom.cli.local_spark import session
 from darkroom.cli.progress import Progress
 from darkroom.csv_export import export_csv
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.features import from_parquet
 from darkroom.images import Limits
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
 from darkroom.pca import COMPONENTS
 from darkroom.receipt import Receipt
-from darkroom.storage import LocalStore
+from darkroom.storage import LocalStore, open_store
 from emr_serverless_job.coordinates import current_version
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
@@ -64,14 +65,14 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
         run, entries = next_run(results, batch, listed)
         if not entries:
             export_stale(results)
-            click.echo(f"nothing new in {options.folder}: all of it was processed before")
+            click.echo(f"nothing new in {options.folder}: earlier runs account for every file")
             return
         request = _request(options, run, entries, model())
         started = monotonic()
         account = _process(options, request, results)
+        click.echo(summary(account, monotonic() - started, options))
         if options.plot:
             _draw(options, results)
-        click.echo(summary(account, monotonic() - started, options))
 
 
 def _check_folders(options: RunOptions) -> str:
@@ -88,16 +89,33 @@ def _check_folders(options: RunOptions) -> str:
 
 
 def next_run(results: LocalStore, batch: str, listed: list[Entry]) -> tuple[Run, list[Entry]]:
-    """The batch's next run, and the files that no finished run of it has seen as they are now."""
+    """The batch's next run, and the files that no finished run of it has seen as they are now.
+
+    A file that could not be read then and can be now was not seen.
+    """
     finished = [run for run in receipt.done_runs(results) if run.batch == batch]
-    seen = {
-        (entry.key, entry.etag)
-        for run in finished
-        for part in results.list(run.manifest)
-        for entry in manifest.unpack(results.read(part))
-    }
+    seen = {file for run in finished for file in _seen(results, run)}
     number = max((run.number for run in finished), default=0) + 1
     return Run(batch, number), [entry for entry in listed if (entry.key, entry.etag) not in seen]
+
+
+def _seen(results: LocalStore, run: Run) -> Iterator[tuple[str, str]]:
+    """Key and ETag of the files that the run has dealt with."""
+    rejected = results.list(run.rejected, ".parquet")
+    rows = [row for key in rejected for row in from_parquet(results.read(key)).to_pylist()]
+    missing = {row["path"] for row in rows if row["reason"] == "missing"}
+    for part in results.list(run.manifest):
+        for entry in manifest.unpack(results.read(part)):
+            if entry.key not in missing or not _readable(entry):
+                yield entry.key, entry.etag
+
+
+def _readable(entry: Entry) -> bool:
+    try:
+        open_store(entry.store).read(entry.key)
+    except DarkroomError:
+        return False
+    return True
 
 
 def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -> Request:
@@ -159,8 +177,9 @@ def export_stale(results: LocalStore) -> None:
 def _draw(options: RunOptions, results: LocalStore) -> None:
     from darkroom.cli.picture_map import draw_map
 
-    if not draw_map(results, options.folder.resolve().parent, options.out / "map.png"):
-        click.echo("no map: there are no coordinates to draw")
+    target = options.out / "map.png"
+    drawn = draw_map(results, options.folder.resolve().parent, target)
+    click.echo(f"  map         {target if drawn else 'none: there are no coordinates to draw'}")
 
 
 @contextmanager
@@ -197,8 +216,6 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
     lines.append(
         f"  files       {options.out}: Results/ Results_PCA/ Results_CSV/ Rejected/ receipts/"
     )
-    if options.plot and account.pca is not None:
-        lines.append(f"  map         {options.out / 'map.png'}")
     return "\n".join(lines)
 
 
