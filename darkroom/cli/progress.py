@@ -16,7 +16,7 @@ class Progress:
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self._total, self._stream = total, stream or sys.stdout
-        self._started = self._last_line = monotonic()
+        self._started = self._last_line = 0.0
         self._bar = (
             tqdm(total=total, unit=" images", file=self._stream, dynamic_ncols=True)
             if self._stream.isatty()
@@ -26,6 +26,8 @@ class Progress:
     def show(self, done: int) -> None:
         """Say that `done` images of all are through."""
         done = min(done, self._total)
+        if not self._started:  # Spark's own start is not the images'
+            self._started = self._last_line = monotonic()
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
         elif 0 < done < self._total and monotonic() - self._last_line >= _LINE_EVERY_SECONDS:
