@@ -39,7 +39,7 @@ _SUMMARY_ARROW = pa.schema(
     {"part": pa.int32(), "skipped": pa.list_(pa.string()), "digests": pa.binary()}
 )
 _PARTS_PER_CORE = 16
-_PART_IMAGES = (32, 1024)
+_PART_IMAGES = (32, 256)
 
 _loaded: dict[str, Backbone] = {}  # in a Python worker: the model outlives the task
 
