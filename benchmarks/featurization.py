@@ -19,7 +19,7 @@ from darkroom.cli.main import ensure_model, home
 from darkroom.features import EMBED_BATCH
 from darkroom.images import Limits, Pixels, read_image
 from darkroom.layout import Run
-from darkroom.manifest import walk_folder
+from darkroom.manifest import Entry, walk_folder
 from darkroom.storage import LocalStore
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
@@ -65,10 +65,9 @@ def bare_rates(paths: list[Path], onnx: bytes) -> tuple[float, float]:
     return len(paths) / whole, len(paths) / working
 
 
-def job_rate(folder: Path, onnx: bytes, out: Path) -> float:
+def job_rate(entries: list[Entry], onnx: bytes, out: Path) -> float:
     """Images/s of the job's features stage in a session of its own."""
     shutil.rmtree(out, ignore_errors=True)
-    entries = walk_folder(folder)
     request = Request(Run("bench", 1), entries, LocalStore(out).uri, onnx)
     with session(CORES, home(), out / "spark.log") as spark:
         receipt = run_job(spark, request)
@@ -82,7 +81,7 @@ def measure(photos: Path | None, count: int, rounds: int) -> None:
     onnx = ensure_model().path.read_bytes()
     ours, with_start, without_start = [], [], []
     for _ in range(rounds):
-        ours.append(job_rate(folder, onnx, Path(".bench/out")))
+        ours.append(job_rate(walk_folder(folder), onnx, Path(".bench/out")))
         whole, working = bare_rates(paths, onnx)
         with_start.append(whole)
         without_start.append(working)

@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import shutil
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+from benchmarks.featurization import job_rate
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
-from darkroom.cli.local_spark import session
-from darkroom.cli.main import ensure_model, home
-from darkroom.layout import Run
+from darkroom.cli.main import ensure_model
 from darkroom.manifest import Entry
-from darkroom.storage import LocalStore
-from emr_serverless_job.request import Request
-from emr_serverless_job.run_job import run_job
 
 IMAGES, ROUNDS, DELAY_SECONDS = 2_000, 2, 0.03
 METHOD = (
@@ -70,15 +65,11 @@ def rate(root: Path, keys: list[str], onnx: bytes, delay: float) -> float:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": "eu-west-1",
     }
-    out = Path(".bench/out-latency")
-    shutil.rmtree(out, ignore_errors=True)
     entries = [Entry("s3://photos", key) for key in keys]
-    request = Request(Run("bench", 1), entries, LocalStore(out).uri, onnx)
-    with session(2, home(), out / "spark.log") as spark:
-        receipt = run_job(spark, request)
+    measured = job_rate(entries, onnx, Path(".bench/out-latency"))
     server.terminate()
     server.join()
-    return receipt.processed / receipt.seconds["features"]
+    return measured
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
 from darkroom.cli.local_spark import session
 from darkroom.cli.main import ensure_model, home
+from darkroom.manifest import walk_folder
 from darkroom.model.export import keras_model
 from darkroom.model.weights import find_weights
 
@@ -97,7 +98,7 @@ def main() -> None:
         shutil.rmtree(out, ignore_errors=True)
         with session(CORES, home(), out / "spark.log", jvm_options="-XX:+UseG1GC") as spark:
             notebook.append(run_notebook(spark, few, weights, out / "Results"))
-        job.append(job_rate(many, onnx, Path(".bench/out")))
+        job.append(job_rate(walk_folder(many), onnx, Path(".bench/out")))
     numbers = {
         "notebook_images_per_second": middle(notebook),
         "job_images_per_second": middle(job),

@@ -59,6 +59,7 @@ class Store(Protocol):
 
     def list(self, prefix: str, ending: str = "") -> list[str]:
         """The keys below the folder `prefix` that end so, sorted."""
+        return [key for key in self.sizes(prefix) if key.endswith(ending)]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those already gone are no error."""
@@ -84,7 +85,7 @@ def read_uri(uri: str) -> bytes:
     return open_store(store).read(unquote(key) if store.startswith("file:") else key)
 
 
-class LocalStore:
+class LocalStore(Store):
     """A folder; keys are paths below it."""
 
     read_ahead = 4
@@ -142,17 +143,13 @@ class LocalStore:
         }
         return dict(sorted(found.items()))
 
-    def list(self, prefix: str, ending: str = "") -> list[str]:
-        """See `Store`."""
-        return [key for key in self.sizes(prefix) if key.endswith(ending)]
-
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store`."""
         for key in keys:
             (self.root / key).unlink(missing_ok=True)
 
 
-class S3Store:
+class S3Store(Store):
     """A bucket, or a prefix of one, through obstore; keys it refuses go through boto3."""
 
     read_ahead = 32
@@ -245,10 +242,6 @@ class S3Store:
             for meta in page
         }
         return dict(sorted(found.items()))
-
-    def list(self, prefix: str, ending: str = "") -> list[str]:
-        """See `Store`."""
-        return [key for key in self.sizes(prefix) if key.endswith(ending)]
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `Store`."""

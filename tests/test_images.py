@@ -163,17 +163,21 @@ def _png_bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def test_a_decompression_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
-    bomb = tmp_path / "bomb.png"
-    bomb.write_bytes(_png_bomb(30_000))
+def read_in_a_process(path: Path, attribute: str) -> list[str]:
+    """An attribute of the outcome, and the peak memory in MB of a process that just reads."""
     program = (
         "import resource, sys; from darkroom.images import *\n"
         "outcome = read_image(open(sys.argv[1], 'rb').read(), (224, 224), Limits())\n"
-        "print(outcome.reason, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        f"print(outcome.{attribute}, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
-    command = [sys.executable, "-c", program, str(bomb)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    reason, megabytes = answer.stdout.split()
+    command = [sys.executable, "-c", program, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_decompression_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(_png_bomb(30_000))
+    reason, megabytes = read_in_a_process(bomb, "reason")
     assert reason == "too_many_pixels"
     assert int(megabytes) < 1000
 
@@ -184,16 +188,9 @@ def test_the_largest_image_that_is_taken_needs_less_than_a_gigabyte(
 ) -> None:
     path = tmp_path / "large.png"
     Image.new(mode, (8000, 8000)).save(path, compress_level=1)
-    program = (
-        "import resource, sys; from darkroom.images import *\n"
-        "outcome = read_image(open(sys.argv[1], 'rb').read(), (224, 224), Limits())\n"
-        "print(outcome.width, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-    )
-    command = [sys.executable, "-c", program, str(path)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    width, megabytes = map(int, answer.stdout.split())
-    assert width == 8000
-    assert megabytes < 1000
+    width, megabytes = read_in_a_process(path, "width")
+    assert width == "8000"
+    assert int(megabytes) < 1000
 
 
 def mutated(data: bytes, random_: random.Random) -> bytes:
