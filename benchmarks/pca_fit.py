@@ -17,9 +17,10 @@ from benchmarks.record import middle, save
 from darkroom import pca
 from darkroom.cli.local_spark import session
 from darkroom.cli.main import home
-from darkroom.features import to_parquet, vector_column
 from darkroom.layout import part_file
+from darkroom.parquet import to_parquet
 from darkroom.storage import LocalStore
+from darkroom.vectors import vector_column
 from emr_serverless_job.coordinates import run_statistics
 
 VECTORS, DIMENSIONS, FILES, ROUNDS = 20_000, 1280, 20, 3

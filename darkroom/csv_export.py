@@ -13,10 +13,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from darkroom.features import from_parquet
 from darkroom.layout import Run
+from darkroom.parquet import from_parquet
+from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
 
+_FILES_AHEAD = 4
 _FORMULA = r"^'*[=+\-@\t\r]"
 _NEEDS_QUOTES = r"[\",\r\n]"
 
@@ -30,11 +32,19 @@ def header(components: int) -> str:
     return ",".join(["path", "label", *(f"pc_{number:02d}" for number in range(1, components + 1))])
 
 
-def csv_chunks(store: Store, run: Run, version: int, components: int) -> Iterator[bytes]:
-    """The file's bytes, a Parquet file of coordinates at a time."""
-    yield (header(components) + "\r\n").encode()
-    for key in store.list(run.results_pca(version), ".parquet"):
-        table = from_parquet(store.read(key), ["path", "label", "pca"])
+def csv_chunks(
+    store: Store, run: Run, version: int, components: int, first_file: int = 0
+) -> Iterator[bytes]:
+    """The file's bytes, a Parquet file of coordinates at a time; the first chunk is the header's.
+
+    An export that was interrupted after `first_file` Parquet files goes on from there, without
+    the header.
+    """
+    if not first_file:
+        yield (header(components) + "\r\n").encode()
+    keys = store.list(run.results_pca(version), ".parquet")[first_file:]
+    for data in read_ahead(store.read, keys, _FILES_AHEAD):
+        table = from_parquet(data, ["path", "label", "pca"])
         yield "".join(f"{line}\r\n" for line in _lines(table, components)).encode()
 
 

@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from darkroom.backbone import Backbone
+from darkroom.fetch import Fetched
 from darkroom.images import Limits, Pixels, Rejection, looks_like_image, read_image
 from darkroom.layout import label_of
-from darkroom.manifest import Fetched
+from darkroom.parquet import FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA
+from darkroom.vectors import vector_column
 
 EMBED_BATCH = 8
-
-FEATURES_SCHEMA = pa.schema(
-    {
-        "path": pa.string(),
-        "label": pa.string(),
-        "features": pa.list_(pa.float32()),
-        "content_sha256": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "format": pa.string(),
-        "backbone": pa.string(),
-    }
-)
-REJECTED_SCHEMA = pa.schema(
-    {
-        "path": pa.string(),
-        "reason": pa.string(),
-        "detail": pa.string(),
-        "content_sha256": pa.string(),
-    }
-)
-PCA_SCHEMA = pa.schema(
-    {
-        "path": pa.string(),
-        "label": pa.string(),
-        "pca": pa.list_(pa.float32()),
-        "content_sha256": pa.string(),
-        "backbone": pa.string(),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -145,39 +115,8 @@ def _features_table(rows: list[dict[str, object]], vectors: NDArray[np.float32])
     return plain.add_column(position, FEATURES_SCHEMA.field("features"), vector_column(vectors))
 
 
-def vector_column(vectors: NDArray[np.float32]) -> pa.ListArray:
-    """`(n, d) float32` as a column of `n` lists."""
-    count, dimensions = vectors.shape
-    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(dimensions)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(vectors.ravel()))
-
-
-def vectors_of(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """A column of `n` lists of equal length as `(n, d) float32`; `(0, 0)` where it is empty."""
-    if len(column) == 0:
-        return np.zeros((0, 0), np.float32)
-    flat = column.combine_chunks().flatten().to_numpy()
-    return np.asarray(flat, np.float32).reshape(len(column), -1)
-
-
 def project_table(features: pa.Table, vectors: NDArray[np.float32]) -> pa.Table:
     """The rows of `features` with coordinates `(n, k)` in place of the features."""
     columns = {name: features[name] for name in PCA_SCHEMA.names if name != "pca"}
     columns["pca"] = pa.chunked_array([vector_column(vectors)])
     return pa.table([columns[name] for name in PCA_SCHEMA.names], schema=PCA_SCHEMA)
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """A Parquet file (Snappy, as Spark writes them). Numbers of a vector gain nothing from a
-    dictionary, repeated strings do."""
-    repeated = [
-        name for name in ("label", "format", "backbone", "reason") if name in table.column_names
-    ]
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="snappy", use_dictionary=repeated)
-    return buffer.getvalue()
-
-
-def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
-    """The table in a Parquet file, or just some of its columns."""
-    return pq.read_table(io.BytesIO(data), columns=columns)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 # What Hive and Spark escape in a partition's folder name; all else stays readable.
 _ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
 
+_LONGEST_BATCH = 600  # bytes; S3 keys end at 1,024
+
 CURRENT_PCA = "pca/current.json"
 
 
@@ -19,6 +21,20 @@ def label_of(key: str) -> str:
     """
     segments = key.split("/")
     return segments[-2] if len(segments) > 2 else ""
+
+
+def batch_of(key: str, date: str) -> str:
+    """The batch of an uploaded object: its key's first segment.
+
+    An object at the bucket's root, or in a folder whose name could not name results, goes to the
+    batch `loose-<date>` of its day (UTC).
+
+    >>> batch_of("spring/apple/12.jpg", "2026-11-22"), batch_of("12.jpg", "2026-11-22")
+    ('spring', 'loose-2026-11-22')
+    """
+    name, slash, _ = key.partition("/")
+    usable = slash and name not in ("", ".", "..") and len(escape(name).encode()) <= _LONGEST_BATCH
+    return name if usable else f"loose-{date}"
 
 
 def escape(name: str) -> str:
@@ -70,6 +86,11 @@ class Run:
     @property
     def _partition(self) -> str:
         return f"batch={escape(self.batch)}/run={self.number}"
+
+
+def incoming_part(batch: str, part: str) -> str:
+    """A manifest part of a run that is not closed yet."""
+    return f"incoming/{escape(batch)}/{part}.jsonl.gz"
 
 
 def pca_model(version: int) -> str:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
-from darkroom.errors import ObjectNotFoundError, UnreadableObjectError, UsageError
-from darkroom.images import Limits, Rejection
+from darkroom.errors import UsageError
 from darkroom.storage import open_store
 
 
@@ -28,14 +24,6 @@ class Entry:
     etag: str = ""
     size_bytes: int = -1
     sequencer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What came of reading an entry: its bytes, or the reason why not."""
-
-    entry: Entry
-    data: bytes | Rejection
 
 
 def pack(entries: Iterable[Entry]) -> bytes:
@@ -101,30 +89,3 @@ def latest(entries: Iterable[Entry]) -> list[Entry]:
         if known is None or entry.sequencer.zfill(64) >= known.sequencer.zfill(64):
             newest[entry.store, entry.key] = entry
     return list(newest.values())
-
-
-def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:
-    """Read the entries in order, a few ahead: a store's latency is waited for once, not per image.
-
-    An object that is gone is `missing`, one that its size alone rules out is never read.
-    """
-    depth = max((open_store(store).read_ahead for store in {e.store for e in entries}), default=1)
-    with ThreadPoolExecutor(depth) as pool:
-        waiting = iter(entries)
-        ahead = deque(pool.submit(_fetch, entry, limits) for entry in islice(waiting, depth))
-        while ahead:
-            yield ahead.popleft().result()
-            ahead.extend(pool.submit(_fetch, entry, limits) for entry in islice(waiting, 1))
-
-
-def _fetch(entry: Entry, limits: Limits) -> Fetched:
-    if entry.size_bytes > limits.max_bytes:
-        detail = f"{entry.size_bytes} bytes, limit {limits.max_bytes}"
-        return Fetched(entry, Rejection("too_large", detail))
-    store = open_store(entry.store)
-    try:
-        return Fetched(entry, store.read(entry.key, entry.version_id))
-    except ObjectNotFoundError:
-        return Fetched(entry, Rejection("missing", "gone when the job came for it"))
-    except UnreadableObjectError as error:
-        return Fetched(entry, Rejection("missing", str(error)[:200]))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.parquet import COMPONENTS
 from darkroom.statistics import Statistics
 
-COMPONENTS = 50
 KEEP_SHARE = 0.99
 
 

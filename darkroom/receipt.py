@@ -8,6 +8,7 @@ from typing import Any
 
 from darkroom.errors import UnbalancedReceiptError
 from darkroom.layout import Run
+from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
 
 NAMED_DUPLICATES = 1000
@@ -35,7 +36,8 @@ class Duplicates:
 @dataclass(frozen=True)
 class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
-    `found` in the manifest less the files that are no images (`skipped`)."""
+    `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
+    files the batch's marker announced."""
 
     batch: str
     run: int
@@ -51,6 +53,7 @@ class Receipt:
     seconds: dict[str, float]
     started_at: str
     finished_at: str
+    expected: int | None = None
 
     @property
     def balanced(self) -> bool:
@@ -93,5 +96,6 @@ def unpack(data: bytes) -> Receipt:
 
 def done_runs(results: Store) -> list[Run]:
     """The runs whose receipt balances, by batch and number."""
-    receipts = (unpack(results.read(key)) for key in results.list("receipts", ".json"))
+    keys = results.list("receipts", ".json")
+    receipts = map(unpack, read_ahead(results.read, keys, results.read_ahead))
     return sorted(Run(receipt.batch, receipt.run) for receipt in receipts if receipt.balanced)

@@ -40,7 +40,11 @@ class Store(Protocol):
     read_ahead: int
 
     def read(self, key: str, version_id: str | None = None) -> bytes:
-        """The object's bytes. Raises `ObjectNotFoundError` or `UnreadableObjectError`."""
+        """The object's bytes. Raises `ObjectNotFoundError` or `UnreadableObjectError`.
+
+        `version_id` names the version that was meant, where it was overwritten since; an object
+        that was deleted since is not there, though an old version of it may be.
+        """
 
     def read_versioned(self, key: str) -> Versioned:
         """The object's bytes with its ETag. Raises `ObjectNotFoundError`."""
@@ -164,7 +168,7 @@ class S3Store(Store):
         self._store = ObstoreBucket(bucket, **plain)
 
     def read(self, key: str, version_id: str | None = None) -> bytes:
-        """See `Store`. With `version_id`, exactly that version."""
+        """See `Store`. With `version_id`, that version, unless the object was deleted since."""
         import obstore
         from obstore.exceptions import NotFoundError, PermissionDeniedError
 
@@ -172,8 +176,10 @@ class S3Store(Store):
         if _REFUSED_BY_OBSTORE.search(full):
             return self._read_by_boto3(full, version_id)
         try:
-            options: Any = {"version": version_id} if version_id else None
-            return bytes(obstore.get(self._store, full, options=options).bytes())
+            answer = obstore.get(self._store, full)
+            if version_id not in (None, answer.meta["version"]):  # overwritten since
+                answer = obstore.get(self._store, full, options={"version": version_id})
+            return bytes(answer.bytes())
         except (NotFoundError, FileNotFoundError) as error:
             raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
         except (PermissionDeniedError, PermissionError) as error:
@@ -185,9 +191,11 @@ class S3Store(Store):
             from botocore.exceptions import ClientError
         except ImportError as error:
             raise UnreadableObjectError(f"{key!r}: reading a key like this needs boto3") from error
-        version = {"VersionId": version_id} if version_id else {}
+        s3, name = boto3.client("s3"), {"Bucket": self._bucket, "Key": key}
         try:
-            answer = boto3.client("s3").get_object(Bucket=self._bucket, Key=key, **version)
+            answer = s3.get_object(**name)
+            if version_id not in (None, answer.get("VersionId")):
+                answer = s3.get_object(**name, VersionId=version_id)
             return bytes(answer["Body"].read())
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]

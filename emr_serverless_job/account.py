@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from darkroom.backbone import backbone_id
-from darkroom.features import from_parquet
 from darkroom.layout import Run
+from darkroom.parquet import from_parquet
 from darkroom.receipt import NAMED_DUPLICATES, Duplicates, Receipt
 from darkroom.storage import Store
 from emr_serverless_job.featurize import Summary
@@ -28,7 +28,7 @@ class Clock:
     def lap(self, stage: str) -> None:
         """Book the time since the last lap to `stage`."""
         now = monotonic()
-        self.seconds[stage] = round(now - self._last, 3)
+        self.seconds[stage] = round(self.seconds.get(stage, 0) + now - self._last, 3)
         self._last = now
 
 
@@ -66,6 +66,7 @@ def count_stored(store: Store, request: Request, summary: Summary, clock: Clock)
         seconds=dict(clock.seconds),
         started_at=clock.started_at,
         finished_at=utc_now(),
+        expected=request.expected,
     )
 
 

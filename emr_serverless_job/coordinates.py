@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
-from darkroom import pca, statistics
+from darkroom import pca, receipt, statistics
 from darkroom.backbone import backbone_id
 from darkroom.errors import ConflictError, MixedBackbonesError, ObjectNotFoundError
-from darkroom.features import from_parquet, project_table, to_parquet, vectors_of
+from darkroom.features import project_table
 from darkroom.layout import CURRENT_PCA, Run, pca_model
+from darkroom.parquet import from_parquet, to_parquet
 from darkroom.pca import KEEP_SHARE, Pca
 from darkroom.receipt import PcaNote
 from darkroom.statistics import Statistics
 from darkroom.storage import Store, open_store
+from darkroom.vectors import vectors_of
 from emr_serverless_job.distribute import one_task_per_row, rows_of
 from emr_serverless_job.request import Request
 
@@ -65,6 +67,8 @@ def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaN
         decision = replace(decision, version=_claim(store, request, runs, merged, decision.version))
         project_runs(spark, request.output, runs, decision.version)
         _publish(store, request, decision.version)
+        meanwhile = [run for run in receipt.done_runs(store) if run not in runs]
+        project_runs(spark, request.output, meanwhile, decision.version)
     else:
         project_runs(spark, request.output, [request.run], decision.version)
     return PcaNote(

@@ -12,10 +12,12 @@ from pyspark import Accumulator, Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.backbone import Backbone, backbone_id, load_backbone
-from darkroom.features import featurize, to_parquet
+from darkroom.features import featurize
+from darkroom.fetch import Fetched, fetch
 from darkroom.images import Limits
 from darkroom.layout import Run, part_file
-from darkroom.manifest import Entry, Fetched, fetch
+from darkroom.manifest import Entry
+from darkroom.parquet import to_parquet
 from darkroom.storage import open_store
 from emr_serverless_job.distribute import one_task_per_row, rows_of
 from emr_serverless_job.hadoop_reader import fetched_content, read_content

@@ -12,8 +12,9 @@ from urllib.parse import unquote
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.errors import UsageError
+from darkroom.fetch import Fetched, fetch
 from darkroom.images import Limits, Rejection
-from darkroom.manifest import Entry, Fetched, fetch
+from darkroom.manifest import Entry
 
 _GLOB = re.compile(r"([\\*?\[\]{}])")
 

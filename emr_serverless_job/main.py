@@ -58,6 +58,7 @@ def parse(arguments: Sequence[str]) -> Request:
         limits=Limits(options.max_bytes, options.max_pixels),
         reader=options.reader,
         pca=options.pca,
+        expected=options.expected,
     )
 
 
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", required=True, type=int, help="number of the run, from 1")
     parser.add_argument("--reader", choices=["obstore", "binaryFile"], default="obstore")
     parser.add_argument("--pca", choices=["merged", "spark"], default="merged")
+    parser.add_argument("--expected", type=int, help="how many files the batch's marker announced")
     parser.add_argument("--max-bytes", type=int, default=Limits().max_bytes)
     parser.add_argument("--max-pixels", type=int, default=Limits().max_pixels)
     return parser

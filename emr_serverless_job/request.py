@@ -16,7 +16,7 @@ class Request:
 
     `reader` fetches images with the job's own prefetching pool, or through Spark's `binaryFile`
     source for storage that only Hadoop can read. `pca` fits from merged statistics, or with
-    `pyspark.ml`.
+    `pyspark.ml`. `expected` is how many files the batch's marker announced.
     """
 
     run: Run
@@ -26,3 +26,4 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     reader: Literal["obstore", "binaryFile"] = "obstore"
     pca: Literal["merged", "spark"] = "merged"
+    expected: int | None = None

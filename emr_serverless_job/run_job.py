@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 from darkroom import receipt
 from darkroom.backbone import load_backbone
 from darkroom.errors import ConflictError, UsageError
-from darkroom.features import featurize, from_parquet, to_parquet
+from darkroom.features import featurize
+from darkroom.parquet import from_parquet, to_parquet
 from darkroom.receipt import PcaNote, Receipt
 from darkroom.storage import Store, open_store
 from emr_serverless_job.account import Clock, count_stored, utc_now
@@ -51,13 +52,10 @@ def run_job(
         summary = _with_left_out(store, request, summary)
     clock.lap("features")
     account = count_stored(store, request, summary, clock)
-    if account.balanced:  # only then may the run have a part in the coordinate system
-        note = _place(spark, request, store)
-        clock.lap("pca")
-        account = replace(account, pca=note, seconds=dict(clock.seconds), finished_at=utc_now())
-    store.write(request.run.receipt, receipt.pack(account))
-    account.require_balance()
-    return account
+    if not account.balanced:  # then the run may have no part in the coordinate system
+        store.write(request.run.receipt, receipt.pack(account))
+        account.require_balance()
+    return _place_and_account(spark, request, store, account, clock)
 
 
 def _clear(store: Store, request: Request) -> None:
@@ -67,6 +65,25 @@ def _clear(store: Store, request: Request) -> None:
     placed = [run.results_pca(number + 1) for number in range(current.number if current else 0)]
     for folder in (run.results, run.rejected, *placed):
         store.delete(store.list(folder))
+
+
+def _place_and_account(
+    spark: SparkSession, request: Request, store: Store, account: Receipt, clock: Clock
+) -> Receipt:
+    """Coordinates, then the receipt; again where another run moved the version meanwhile.
+
+    A job that fits a version looks, after it published it, for receipts that came meanwhile; a job
+    that wrote its receipt looks, after that, for a version that came meanwhile. So of two jobs that
+    end at the same moment at least one sees the other, and no run stays behind.
+    """
+    while True:
+        note = _place(spark, request, store)
+        clock.lap("pca")
+        account = replace(account, pca=note, seconds=dict(clock.seconds), finished_at=utc_now())
+        store.write(request.run.receipt, receipt.pack(account))
+        current = current_version(store)
+        if note is None or current is None or note.version == current.number:
+            return account
 
 
 def _place(spark: SparkSession, request: Request, store: Store) -> PcaNote | None:

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from darkroom.csv_export import export_csv, original_text
-from darkroom.features import PCA_SCHEMA, to_parquet, vector_column
 from darkroom.layout import Run, label_of, part_file
+from darkroom.parquet import PCA_SCHEMA, to_parquet
 from darkroom.storage import LocalStore
+from darkroom.vectors import vector_column
 
 RUN = Run("spring", 1)
 HARD_NAMES = [

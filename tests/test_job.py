@@ -24,12 +24,13 @@ from darkroom import manifest, receipt
 from darkroom.backbone import load_backbone
 from darkroom.csv_export import export_csv, original_text
 from darkroom.errors import BackboneError, MixedBackbonesError, UnbalancedReceiptError, UsageError
-from darkroom.features import from_parquet, vectors_of
 from darkroom.images import Limits, Rejection, read_image
 from darkroom.layout import Run
 from darkroom.manifest import Entry, walk_folder
+from darkroom.parquet import from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
+from darkroom.vectors import vectors_of
 from emr_serverless_job import coordinates, featurize
 from emr_serverless_job.hadoop_reader import fetched_content
 from emr_serverless_job.request import Request

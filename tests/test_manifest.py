@@ -4,8 +4,9 @@ import pytest
 
 from darkroom import manifest
 from darkroom.errors import UsageError
+from darkroom.fetch import fetch
 from darkroom.images import Limits, Rejection
-from darkroom.manifest import Entry, fetch, walk_folder
+from darkroom.manifest import Entry, walk_folder
 
 
 def test_entries_survive_storage() -> None:

@@ -32,20 +32,15 @@ _SHORT_JOB = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 def session(cores: int, home: Path, log: Path, jvm_options: str = "") -> Iterator[SparkSession]:
     """A local session whose chatter goes to `log`; stopped at the end, its JVM with it."""
     _prepare_environment(home)
-    options = jvm_options or f"{_SHORT_JOB} {_use_archive(home)}"
+    conf = {
+        **local_conf(cores, home),
+        "spark.driver.memory": "2g",
+        "spark.python.daemon.module": "darkroom.cli.worker_daemon",
+    }
+    if jvm_options:
+        conf["spark.driver.extraJavaOptions"] = jvm_options
     with output_to(log, 2):
-        spark = build_session(
-            {
-                "spark.master": f"local[{cores},{TASK_TRIES}]",
-                "spark.driver.host": "127.0.0.1",
-                "spark.driver.bindAddress": "127.0.0.1",
-                "spark.driver.memory": "2g",
-                "spark.driver.extraJavaOptions": options,
-                "spark.ui.enabled": "false",
-                "spark.pyspark.python": sys.executable,
-                "spark.python.daemon.module": "darkroom.cli.worker_daemon",
-            }
-        )
+        spark = build_session(conf)
         waking = Thread(target=_wake_workers, args=(spark, cores), daemon=True)
         waking.start()
         try:
@@ -53,6 +48,18 @@ def session(cores: int, home: Path, log: Path, jvm_options: str = "") -> Iterato
         finally:
             waking.join()
             _stop(spark)
+
+
+def local_conf(cores: int, home: Path) -> dict[str, str]:
+    """Spark's configuration on one machine: all of it in one JVM, on loopback."""
+    return {
+        "spark.master": f"local[{cores},{TASK_TRIES}]",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": f"{_SHORT_JOB} {_use_archive(home)}".strip(),
+        "spark.ui.enabled": "false",
+        "spark.pyspark.python": sys.executable,
+    }
 
 
 def _wake_workers(spark: SparkSession, cores: int) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from darkroom import __version__
-from darkroom.cli import local_spark
+from darkroom.cli import local, local_spark
+from darkroom.cli.cloud import COMMANDS
 from darkroom.cli.quiet import output_to
 from darkroom.cli.run import RunOptions, run_folder
 from darkroom.errors import DarkroomError, UsageError
@@ -38,8 +39,12 @@ class _Group(click.Group):
 
 @click.group(cls=_Group)
 @click.version_option(__version__)
-def cli() -> None:
+@click.option("--local", "on_this_machine", is_flag=True, envvar="DARKROOM_LOCAL",
+              help="Work on the local cloud instead of AWS.")  # fmt: skip
+def cli(on_this_machine: bool) -> None:
     """Images in; features, principal components, CSV and a balanced receipt out."""
+    if on_this_machine:
+        local.use(local.require(home()))
 
 
 @cli.command()
@@ -97,6 +102,10 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     """
     choices = RunOptions(folder=folder, home=home(), **options)  # type: ignore[arg-type]
     run_folder(choices, lambda: model_path or ensure_model().path)
+
+
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 if __name__ == "__main__":

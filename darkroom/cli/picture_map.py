@@ -12,9 +12,10 @@ from PIL import Image, ImageOps
 
 from darkroom import receipt
 from darkroom.errors import ObjectNotFoundError
-from darkroom.features import from_parquet, vectors_of
 from darkroom.layout import CURRENT_PCA, pca_model
+from darkroom.parquet import from_parquet
 from darkroom.storage import Store
+from darkroom.vectors import vectors_of
 
 THUMBNAILS = 400
 _THUMBNAIL_PIXELS = 56

@@ -18,11 +18,10 @@ from darkroom.cli.local_spark import session
 from darkroom.cli.progress import Progress
 from darkroom.csv_export import export_csv
 from darkroom.errors import DarkroomError, UsageError
-from darkroom.features import from_parquet
 from darkroom.images import Limits
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
-from darkroom.pca import COMPONENTS
+from darkroom.parquet import COMPONENTS, from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from emr_serverless_job.coordinates import current_version

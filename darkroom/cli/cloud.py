@@ -1,0 +1,258 @@
+"""The commands that work on a stack, in AWS or on this machine alike."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import click
+
+from darkroom.cli import local
+from darkroom.cli.deploy import Deployment, deploy, destroy, where_to_drop
+from darkroom.cli.get import get_batch
+from darkroom.cli.put import put_folder, say
+from darkroom.cli.stack import Stack, open_stack
+from darkroom.cli.status import FINISHED, as_json, chosen, records, words
+from darkroom.errors import ObjectNotFoundError, UsageError
+from functions.job_runs import JobWatch
+from functions.redrive import redrive
+from functions.retry import retry_failed, retry_rejected
+from functions.runs import RunRecord
+
+STACK = "darkroom"
+
+stack_option = click.option(
+    "--stack", "stack_name", default=STACK, envvar="DARKROOM_STACK", show_default=True,
+    help="Name of the CloudFormation stack.",
+)  # fmt: skip
+run_option = click.option("--run", type=click.IntRange(1), help="A run; the newest unless given.")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--batch", required=True, help="Name of the batch.")
+@click.option("--ready", is_flag=True, help="Then mark the batch as complete.")
+@stack_option
+def put(folder: Path, batch: str, ready: bool, stack_name: str) -> None:
+    """Upload every file in FOLDER to a batch; its folders become labels.
+
+    What is there already with the same content is not sent again, so an interrupted upload goes on
+    where it was.
+    """
+    say(put_folder(open_stack(stack_name), folder, batch, ready), batch)
+
+
+@click.command()
+@click.argument("batch", required=False)
+@click.option("--watch", is_flag=True, help="Go on until nothing is on its way any more.")
+@click.option("--json", "for_programs", is_flag=True, help="For programs.")
+@stack_option
+def status(batch: str | None, watch: bool, for_programs: bool, stack_name: str) -> None:
+    """Say where each batch stands, or the runs of one BATCH."""
+    stack = open_stack(stack_name)
+    before = ""
+    while True:
+        found = records(stack, batch)
+        shown = _shown(stack, found, for_programs)
+        if shown != before:
+            click.echo(shown)
+            before = shown
+        if not watch or (found and all(record.state in FINISHED for record in found)):
+            return
+        time.sleep(2)
+
+
+def _shown(stack: Stack, found: list[RunRecord], for_programs: bool) -> str:
+    rules = stack.closing_rules
+    if for_programs:
+        return json.dumps([as_json(record, rules) for record in found], ensure_ascii=False)
+    if not found:
+        return f"no uploads yet; drop images into s3://{stack.uploads}/<batch>/<label>/<name>"
+    return "\n".join(f"{r.batch}, run {r.run}: {words(r, rules)}" for r in found)
+
+
+@click.command()
+@click.argument("batch")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for results.")
+@stack_option
+def get(batch: str, out: Path, stack_name: str) -> None:
+    """Download the results of a BATCH."""
+    click.echo(f"{get_batch(open_stack(stack_name), batch, out)} files in {out}")
+
+
+@click.command()
+@click.argument("batch")
+@run_option
+@stack_option
+def logs(batch: str, run: int | None, stack_name: str) -> None:
+    """Show the Spark job's log of a BATCH."""
+    stack = open_stack(stack_name)
+    record = chosen(stack, batch, run)
+    if not record.job_run_id:
+        raise UsageError(f"no job has been started yet: {words(record, stack.closing_rules)}")
+    watch = JobWatch(None, stack.outputs["ApplicationId"], stack.artifacts, "logs")
+    try:
+        packed = stack.artifacts.read(watch.log_key(record.job_run_id))
+    except ObjectNotFoundError as error:
+        raise UsageError("the job has written no log yet: try again in a minute") from error
+    click.echo(gzip.decompress(packed).decode(errors="replace"), nl=False)
+
+
+@click.command()
+@click.argument("batch")
+@run_option
+@click.option("--rejected", is_flag=True, help="Work the images again that a run rejected.")
+@stack_option
+def retry(batch: str, run: int | None, rejected: bool, stack_name: str) -> None:
+    """Work images of a BATCH again: those of a failed run, or those that were rejected."""
+    stack = open_stack(stack_name)
+    record = chosen(stack, batch, run)
+    if rejected:
+        again = retry_rejected(record, stack.runs, stack.queues, stack.results)
+    else:
+        again = retry_failed(record, stack.runs, stack.queues)
+    click.echo(f"batch {batch}, run {again.run}: {again.images} images are worked again")
+
+
+@click.command("redrive")
+@stack_option
+def redrive_command(stack_name: str) -> None:
+    """Bring messages back from the dead-letter queues, when what they failed on is mended."""
+    sqs = boto3.client("sqs")
+    moved = sum(redrive(sqs, *pair) for pair in open_stack(stack_name).dead_letters.items())
+    click.echo(f"{moved} messages brought back" if moved else "the dead-letter queues are empty")
+
+
+@click.command("deploy")
+@stack_option
+@click.option("--region", envvar="AWS_DEFAULT_REGION", help="An EU region with EMR Serverless.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
+              help="A parameter of template.yaml; may be repeated.")  # fmt: skip
+@click.option("--model", "model_path", type=click.Path(path_type=Path, exists=True),
+              help="An ONNX backbone of your own.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Build everything, send nothing.")
+@click.option("--check/--no-check", default=True, help="Verify with a tiny batch.")
+def deploy_command(
+    stack_name: str,
+    region: str | None,
+    parameters: tuple[str, ...],
+    model_path: Path | None,
+    dry_run: bool,
+    check: bool,
+) -> None:
+    """Deploy Darkroom, or bring a deployed one up to date."""
+    from darkroom.cli.main import ensure_model
+
+    region = region or boto3.session.Session().region_name or ""
+    os.environ["AWS_DEFAULT_REGION"] = region
+    stack = deploy(
+        Deployment(
+            stack_name,
+            region,
+            model_path or ensure_model().path,
+            _pairs(parameters),
+            check=check,
+            dry_run=dry_run,
+        )
+    )
+    if stack is not None:
+        click.echo("\n".join(["", *where_to_drop(stack)]))
+
+
+def _pairs(parameters: tuple[str, ...]) -> dict[str, str]:
+    wrong = [parameter for parameter in parameters if "=" not in parameter]
+    if wrong:
+        raise UsageError(f"--parameter {wrong[0]}: write it as NAME=VALUE")
+    return dict(parameter.split("=", 1) for parameter in parameters)
+
+
+@click.command("destroy")
+@stack_option
+@click.option("--delete-data", is_flag=True, help="Also delete uploads, results and history.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def destroy_command(stack_name: str, delete_data: bool, yes: bool) -> None:
+    """Remove a deployed Darkroom."""
+    stack = open_stack(stack_name)
+    what = "with all uploads and results" if delete_data else "(buckets and table stay)"
+    if not yes:
+        asked = f"Remove the stack {stack.name} {what}? Type its name to go on"
+        if click.prompt(asked, default="", show_default=False) != stack.name:
+            raise UsageError("nothing was removed")
+    region = boto3.session.Session().region_name or ""
+    destroy(stack.name, region, delete_data)
+    click.echo(f"the stack {stack.name} is removed {what}")
+
+
+@click.group("local")
+def local_group() -> None:
+    """Run the whole stack on this machine, without an AWS account."""
+
+
+@local_group.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="On loopback; a free one unless given.")
+@click.option("--cores", type=click.IntRange(1), default=os.cpu_count(), show_default=True,
+              help="For Spark.")  # fmt: skip
+@click.option("--quiet-seconds", type=click.IntRange(1), default=10, show_default=True,
+              help="A batch is complete when no upload came for so long.")  # fmt: skip
+@stack_option
+def up(port: int | None, cores: int, quiet_seconds: int, stack_name: str) -> None:
+    """Start the local cloud, and deploy the stack on it."""
+    from darkroom.cli.main import ensure_model, home
+
+    model = ensure_model().path
+    cloud = local.start(home(), port, cores)
+    local.use(cloud)
+    parameters = {"QuietSeconds": str(quiet_seconds), "MarkerSeconds": "3", "ReconcileMinutes": "2"}
+    stack = deploy(
+        Deployment(stack_name, cloud.region, model, parameters, archive=False, check=False)
+    )
+    click.echo(f"\nthe local cloud is up at {cloud.endpoint}; its state: {local.folder_of(home())}")
+    if stack is not None:
+        click.echo("\n".join(where_to_drop(stack)))
+    click.echo("\nwith `darkroom --local ...`, or, for the AWS CLI and any other client, paste:")
+    for name, value in cloud.environment.items():
+        click.echo(f"  export {name}={value}")
+
+
+@local_group.command()
+def down() -> None:
+    """Stop the local cloud; what is in it stays."""
+    from darkroom.cli.main import home
+
+    stopped = local.stop(home())
+    click.echo("the local cloud is stopped" if stopped else "the local cloud was not up")
+
+
+@local_group.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Stop the local cloud and delete everything in it."""
+    from darkroom.cli.main import home
+
+    if not yes:
+        click.confirm("Delete every batch and result in the local cloud?", abort=True)
+    local.reset(home())
+    click.echo("the local cloud is empty")
+
+
+@local_group.command("logs")
+@click.option("--lines", type=click.IntRange(1), default=100, show_default=True)
+def local_logs(lines: int) -> None:
+    """Show the end of the local cloud's own log, with its functions' output."""
+    from darkroom.cli.main import home
+
+    file = local.log_file(home())
+    if not file.is_file():
+        raise UsageError("there is no log: the local cloud has never been up")
+    sys.stdout.writelines(
+        f"{line}\n" for line in file.read_text(errors="replace").splitlines()[-lines:]
+    )
+
+
+COMMANDS = (put, status, get, logs, retry, redrive_command, deploy_command, destroy_command,
+            local_group)  # fmt: skip

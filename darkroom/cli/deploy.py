@@ -1,0 +1,250 @@
+"""`darkroom deploy` and `darkroom destroy`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import strftime
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from darkroom.cli.build import ROOT, JobFiles, build_environment, build_functions, build_job
+from darkroom.cli.put import put_bytes
+from darkroom.cli.stack import Stack, open_stack
+from darkroom.cli.status import wait_until_finished
+from darkroom.errors import DarkroomError, UsageError
+from functions.runs import State
+
+# Where EMR Serverless exists in the EU.
+EU_REGIONS = ("eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-3",
+              "eusc-de-east-1")  # fmt: skip
+_CHECK_BATCH = "darkroom-check"
+_STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,26}")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What to deploy. `check` verifies with a tiny batch; `archive` builds the executors'
+    archive, which the local cloud can do without."""
+
+    name: str
+    region: str
+    model: Path
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    archive: bool = True
+    check: bool = True
+    dry_run: bool = False
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether it goes to a local cloud."""
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def deploy(deployment: Deployment) -> Stack | None:
+    """Build, deploy, upload the job, verify. None for a dry run. Safe to repeat."""
+    _check_names(deployment)
+    account = "dry-run" if deployment.dry_run else _account()
+    folder = ROOT / "build"
+    _say("building the functions")
+    build_functions(folder, dependencies=not deployment.on_this_machine)
+    job = _build_job(deployment, folder)
+    parameters = {**deployment.parameters, "Release": job.release}
+    if deployment.dry_run:
+        _report_dry_run(deployment, job, parameters)
+        return None
+    existing = _existing(deployment.name)
+    if existing:  # before the functions name the new release
+        _upload(existing, job)
+    _say(f"deploying the stack {deployment.name} in {deployment.region}")
+    _deploy_stack(deployment, account, parameters)
+    stack = open_stack(deployment.name)
+    if not existing:
+        _upload(stack, job)
+    if deployment.check:
+        _verify(stack)
+    return stack
+
+
+def _check_names(deployment: Deployment) -> None:
+    if not _STACK_NAME.fullmatch(deployment.name):
+        raise UsageError(
+            f"{deployment.name!r} cannot name a stack: at most 27 lower-case letters, digits and "
+            "hyphens, a letter first (buckets are named after it)"
+        )
+    if deployment.region not in EU_REGIONS:
+        raise UsageError(
+            f"region {deployment.region!r}: images are processed in the EU alone, in one of "
+            f"{', '.join(EU_REGIONS)}; choose with --region"
+        )
+
+
+def _account() -> str:
+    try:
+        return str(boto3.client("sts").get_caller_identity()["Account"])
+    except (ClientError, BotoCoreError) as error:
+        raise UsageError(
+            f"no credentials that AWS accepts: {error} (`aws configure sso`, or set AWS_PROFILE)"
+        ) from error
+
+
+def _build_job(deployment: Deployment, folder: Path) -> JobFiles:
+    environment = None
+    if deployment.archive:
+        _say("building the executors' archive (once for each change of its requirements)")
+        architecture = deployment.parameters.get("Architecture", "X86_64")
+        environment = build_environment(folder, architecture)
+    return build_job(folder, deployment.model, environment)
+
+
+def _report_dry_run(deployment: Deployment, job: JobFiles, parameters: Mapping[str, str]) -> None:
+    _say(f"dry run: the stack {deployment.name} in {deployment.region} would get")
+    for name, value in sorted(parameters.items()):
+        _say(f"  parameter {name} = {value}")
+    for name, path in job.files.items():
+        _say(f"  jobs/{job.release}/{name} ({path.stat().st_size / 1e6:.1f} MB)")
+    _say("nothing was sent to AWS")
+
+
+def _existing(name: str) -> Stack | None:
+    try:
+        stack = open_stack(name)
+    except UsageError:
+        return None
+    return stack if "ArtifactsBucket" in stack.outputs else None
+
+
+def _deploy_stack(deployment: Deployment, account: str, parameters: Mapping[str, str]) -> None:
+    """With the AWS CLI's own `package` and `deploy`, as anyone would by hand."""
+    bucket = code_bucket(deployment.name, account, deployment.region)
+    _make_bucket(bucket, deployment.region)
+    packaged = ROOT / "build" / "packaged.yaml"
+    _aws("cloudformation", "package", "--template-file", str(ROOT / "template.yaml"),
+         "--s3-bucket", bucket, "--output-template-file", str(packaged))  # fmt: skip
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket", bucket,
+         "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
+         "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
+         "--parameter-overrides", *overrides)  # fmt: skip
+
+
+def code_bucket(name: str, account: str, region: str) -> str:
+    """The bucket that CloudFormation reads the functions' code from: it must be there before the
+    stack is."""
+    return f"{name}-code-{account}-{region}"
+
+
+def _make_bucket(bucket: str, region: str) -> None:
+    s3 = boto3.client("s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+
+
+def _aws(*words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "awscli", *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise DarkroomError(f"aws {words[0]} {words[1]} failed:\n{done.stderr or done.stdout}")
+
+
+def _upload(stack: Stack, job: JobFiles) -> None:
+    for name, path in job.files.items():
+        key = f"jobs/{job.release}/{name}"
+        if _size(stack, key) != path.stat().st_size:
+            _say(f"uploading {name} ({path.stat().st_size / 1e6:.1f} MB)")
+            stack.s3.upload_file(str(path), stack.artifacts.name, key)
+
+
+def _size(stack: Stack, key: str) -> int | None:
+    try:
+        answer = stack.s3.head_object(Bucket=stack.artifacts.name, Key=key)
+    except ClientError:
+        return None
+    return int(answer["ContentLength"])
+
+
+def _verify(stack: Stack) -> None:
+    """Send a batch of one broken picture the whole way: it takes every step, but leaves no trace
+    in the coordinate system."""
+    _say("verifying with a batch of one broken picture (it starts Spark: some minutes in AWS)")
+    batch = f"{_CHECK_BATCH}-{strftime('%Y%m%d-%H%M%S')}"
+    put_bytes(stack, f"{batch}/broken.jpg", b"\xff\xd8\xffno picture")
+    put_bytes(stack, f"{batch}/_READY", b'{"images": 1}')
+    record = wait_until_finished(stack, batch)
+    if record.state != State.DONE or (record.processed, record.rejected) != (0, 1):
+        raise DarkroomError(
+            f"the check failed: run {record.run} of {batch} is {record.state}: {record.reason}"
+        )
+    _say("verified: received, processed, catalogued, and the receipt balances")
+
+
+def destroy(name: str, region: str, delete_data: bool) -> None:
+    """Remove the stack; buckets and table stay unless `delete_data`. Safe to repeat."""
+    stack, account = open_stack(name), _account()
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1 if "127.0.0.1" in _endpoint() else 15}
+    )
+    _remove_bucket(code_bucket(name, account, region))
+    if delete_data:
+        for output in ("UploadsBucket", "ResultsBucket", "ArtifactsBucket"):
+            _remove_bucket(stack.outputs[output])
+        _remove_table(stack.outputs["RunsTable"])
+
+
+def _endpoint() -> str:
+    return os.environ.get("AWS_ENDPOINT_URL", "")
+
+
+def _remove_bucket(name: str) -> None:
+    bucket = boto3.resource("s3").Bucket(name)
+    try:
+        bucket.object_versions.delete()
+        bucket.objects.delete()
+        bucket.delete()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise DarkroomError(f"bucket {name} could not be removed: {error}") from error
+
+
+def _remove_table(name: str) -> None:
+    client: Any = boto3.client("dynamodb")
+    try:
+        client.delete_table(TableName=name)
+    except client.exceptions.ResourceNotFoundException:
+        return
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+
+
+def where_to_drop(stack: Stack) -> Sequence[str]:
+    """What a user does next."""
+    return (
+        f"drop images into  s3://{stack.uploads}/<batch>/<label>/<name>",
+        f"find results in   {stack.results.uri}/",
+        "for example: darkroom put FOLDER --batch NAME --ready; then: darkroom status --watch",
+    )

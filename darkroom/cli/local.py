@@ -1,0 +1,168 @@
+"""`darkroom local`: the stack on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from darkroom.errors import DarkroomError, UsageError
+from local_cloud.server import CREDENTIALS
+
+REGION = "eu-west-1"
+_START_SECONDS = 60
+_STOP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A local cloud's process and address. Its state lives in `folder`."""
+
+    pid: int
+    port: int
+    region: str
+
+    @property
+    def endpoint(self) -> str:
+        """Where every AWS client finds it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that point AWS clients, of any language, at it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": self.region,
+            **CREDENTIALS,
+        }
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is up."""
+        try:
+            with urlopen(f"{self.endpoint}/_ministack/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+
+def folder_of(home: Path) -> Path:
+    """Where the local cloud keeps everything."""
+    return home / "local"
+
+
+def running(home: Path) -> LocalCloud | None:
+    """The local cloud that is up; None where there is none."""
+    try:
+        known = LocalCloud(**json.loads((folder_of(home) / "process.json").read_text()))
+    except FileNotFoundError:
+        return None
+    return known if known.answers else None
+
+
+def require(home: Path) -> LocalCloud:
+    """The local cloud that is up. Raises `UsageError` where there is none."""
+    cloud = running(home)
+    if cloud is None:
+        raise UsageError("the local cloud is not up: `darkroom local up` starts it")
+    return cloud
+
+
+def use(cloud: LocalCloud) -> None:
+    """Let every client of this process talk to the local cloud, and to nothing else."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ.update({**cloud.environment, "AWS_EC2_METADATA_DISABLED": "true"})
+
+
+def start(home: Path, port: int | None, cores: int) -> LocalCloud:
+    """Start the local cloud with the state it was left with; the one that is up if there is one."""
+    already = running(home)
+    if already is not None:
+        return already
+    folder = folder_of(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = port or _last_port(folder) or _free_port()
+    if _is_taken(chosen):
+        raise UsageError(f"port {chosen} is taken: choose another with --port")
+    log = (folder / "server.log").open("ab")
+    command = [sys.executable, "-m", "local_cloud.server",
+               str(chosen), REGION, str(cores), str(folder), str(home)]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    )
+    cloud = LocalCloud(process.pid, chosen, REGION)
+    (folder / "process.json").write_text(json.dumps(asdict(cloud)))
+    deadline = time.monotonic() + _START_SECONDS
+    while not cloud.answers:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise DarkroomError(f"the local cloud did not start; its log: {folder}/server.log")
+        time.sleep(0.1)
+    return cloud
+
+
+def stop(home: Path) -> bool:
+    """Stop the local cloud; its state stays. False where it was not up."""
+    cloud = running(home)
+    if cloud is None:
+        return False
+    os.kill(cloud.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_alive(cloud.pid):
+        if time.monotonic() > deadline:
+            raise DarkroomError(f"process {cloud.pid} does not stop; end it with: kill {cloud.pid}")
+        time.sleep(0.1)
+    return True
+
+
+def reset(home: Path) -> None:
+    """Stop the local cloud and forget everything in it."""
+    stop(home)
+    shutil.rmtree(folder_of(home), ignore_errors=True)
+
+
+def log_file(home: Path) -> Path:
+    """The server's own log."""
+    return folder_of(home) / "server.log"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:  # our own child
+            return False
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _last_port(folder: Path) -> int | None:
+    """The port of the last time: queue addresses in the stack's outputs name it."""
+    try:
+        return int(json.loads((folder / "process.json").read_text())["port"])
+    except FileNotFoundError:
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,91 @@
+"""A deployed stack, in AWS or on this machine: its outputs, and clients that reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from darkroom.errors import UsageError
+from functions.bucket import Bucket
+from functions.closing import ClosingRules
+from functions.queues import WorkQueues
+from functions.runs import RunTable
+
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One environment: everything is found through the stack's outputs."""
+
+    name: str
+    outputs: Mapping[str, str]
+
+    @cached_property
+    def s3(self) -> Any:
+        """A client for objects, with connections for parallel transfers."""
+        return boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))
+
+    @property
+    def uploads(self) -> str:
+        """Name of the bucket that images are dropped in."""
+        return self.outputs["UploadsBucket"]
+
+    @cached_property
+    def results(self) -> Bucket:
+        """The results bucket."""
+        return Bucket(self.s3, self.outputs["ResultsBucket"])
+
+    @cached_property
+    def artifacts(self) -> Bucket:
+        """The bucket of the job and its logs."""
+        return Bucket(self.s3, self.outputs["ArtifactsBucket"])
+
+    @cached_property
+    def runs(self) -> RunTable:
+        """State of every run."""
+        return RunTable(boto3.resource("dynamodb").Table(self.outputs["RunsTable"]))
+
+    @cached_property
+    def queues(self) -> WorkQueues:
+        """The queues that wake the functions."""
+        return WorkQueues(
+            boto3.client("sqs"), self.outputs["SubmitQueueUrl"], self.outputs["CatalogQueueUrl"]
+        )
+
+    @property
+    def closing_rules(self) -> ClosingRules:
+        """When a batch is complete."""
+        return ClosingRules(*map(int, self.outputs["ClosingRules"].split(",")))
+
+    @property
+    def dead_letters(self) -> dict[str, str]:
+        """URL of each dead-letter queue, and of the queue it belongs to."""
+        pairs = (pair.split(">") for pair in self.outputs["DeadLetterQueueUrls"].split(","))
+        return {pair[0]: pair[1] for pair in pairs}
+
+
+def open_stack(name: str) -> Stack:
+    """The stack of that name. Raises `UsageError` where it cannot be reached, with what to do."""
+    try:
+        answer = boto3.client("cloudformation").describe_stacks(StackName=name)
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise UsageError(
+                f"there is no stack {name!r} here: `darkroom deploy` makes one in AWS, "
+                "`darkroom local up` one on this machine (then add --local)"
+            ) from error
+        raise UsageError(f"AWS refuses: {error}") from error
+    except BotoCoreError as error:
+        raise UsageError(
+            f"AWS cannot be reached: {error} (for the local cloud: `darkroom local up`, "
+            "and --local before the command)"
+        ) from error
+    told = answer["Stacks"][0].get("Outputs", [])
+    return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in told})

@@ -1,0 +1,1 @@
+"""The Lambda functions: one handler a file, around one state machine (`advance`)."""

@@ -1,0 +1,87 @@
+"""Job events and wake-up calls to catalogued, exported, finished runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.advance import Station, advance
+from functions.bucket import Bucket
+from functions.completion import Completion
+from functions.csv_writer import CsvWriter
+from functions.glue_catalog import GlueCatalog
+from functions.job_runs import JobWatch
+from functions.notify import Notifier
+from functions.observability import count, logger, metrics, report, tracer
+from functions.prices import Prices
+from functions.queues import WorkQueues, job_in, work_in
+from functions.runs import RunTable
+from functions.settings import CatalogSettings, read_settings
+
+_MARGIN_MILLISECONDS = 60_000
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@cache
+def completion() -> Completion:
+    """Built once per process."""
+    settings = read_settings(CatalogSettings, os.environ)
+    s3, emr = boto3.client("s3"), boto3.client("emr-serverless")
+    results, logs = Bucket(s3, settings.results_bucket), urlsplit(settings.log_uri)
+    return Completion(
+        runs=RunTable(boto3.resource("dynamodb").Table(settings.table)),
+        queues=WorkQueues(
+            boto3.client("sqs"), settings.submit_queue_url, settings.catalog_queue_url
+        ),
+        jobs=JobWatch(emr, settings.application_id, Bucket(s3, logs.netloc), logs.path.strip("/")),
+        catalog=GlueCatalog(boto3.client("glue"), settings.glue_database, results.uri),
+        csv=CsvWriter(results),
+        notifier=Notifier(boto3.client("sns"), settings.topic_arn, results.uri),
+        prices=Prices(
+            settings.price_vcpu_hour,
+            settings.price_gb_hour,
+            settings.price_storage_gb_hour,
+            settings.currency,
+        ),
+        out_of_time=lambda: False,
+        report=report,
+    )
+
+
+@tracer.capture_method(capture_response=False)
+def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    """Advance the run that a message names, or whose job an event tells of."""
+
+    def out_of_time() -> bool:
+        return lambda_context.get_remaining_time_in_millis() < _MARGIN_MILLISECONDS
+
+    steps = replace(completion(), out_of_time=out_of_time)
+    job = job_in(record.body)
+    run = steps.runs.of_job(job) if job else work_in(record.body).run
+    if run is None:
+        logger.info("a job of no unfinished run", extra={"job_run_id": job})
+        return
+    advance(run, Station(steps.runs, steps.queues, steps.steps))
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Look at the runs that the messages tell of; those that failed come again."""
+    count("Messages", len(event["Records"]))
+    return process_partial_response(event, look_at, processor, context)

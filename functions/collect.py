@@ -1,0 +1,110 @@
+"""Uploads to manifest parts, registered with their batch's open run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from darkroom import manifest
+from darkroom.errors import ConflictError
+from darkroom.layout import Run, incoming_part
+from darkroom.manifest import Entry
+from functions.bucket import Bucket
+from functions.queues import WorkQueues
+from functions.runs import Marker, Part, RunRecord, RunTable, State
+from functions.uploads import Upload
+
+_TRIES = 10
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Registers uploads. `s3` is a boto3 client, to read markers with."""
+
+    runs: RunTable
+    results: Bucket
+    queues: WorkQueues
+    s3: Any
+    quiet_seconds: int
+    marker_seconds: int
+
+    def collect(self, batch: str, uploads: Iterable[Upload]) -> None:
+        """Add uploads to the batch's open run, opening one where there is none.
+
+        Repeating it may count uploads twice, but never lists one twice: sealing drops repetitions.
+        """
+        entries: list[Entry] = []
+        markers: list[Entry] = []
+        for upload in uploads:
+            (markers if upload.is_marker else entries).append(upload.entry)
+        marker = manifest.latest(markers)[0] if markers else None
+        record = self._register(batch, manifest.latest(entries), marker)
+        if record is not None and (delay := self._wake_after(record, marker)) is not None:
+            self.queues.wake(record.key, delay)
+
+    def _register(self, batch: str, entries: list[Entry], marker: Entry | None) -> RunRecord | None:
+        """The open run with the part in it; None where there is nothing new."""
+        announced = None
+        for _ in range(_TRIES):
+            latest = self.runs.latest(batch)
+            open_run = latest if latest and latest.state == State.OPEN else None
+            if marker and _is_news(marker, latest):
+                announced = announced or self._read(marker)
+            elif not entries:
+                return open_run
+            part = self._write(batch, entries, announced)
+            run = open_run.key if open_run else Run(batch, latest.run + 1 if latest else 1)
+            try:
+                return self.runs.register(run, part, latest.marker_sequencer if latest else "")
+            except ConflictError:  # sealed meanwhile: the part goes to the next run
+                continue
+        raise ConflictError(f"batch {batch!r}: runs open and close faster than a part is added")
+
+    def _read(self, marker: Entry) -> Marker:
+        """The marker's count; None where it has none that can be understood, or is gone."""
+        bucket = marker.store.removeprefix("s3://")
+        try:
+            body = self.s3.get_object(Bucket=bucket, Key=marker.key)["Body"].read(1000)
+            images = json.loads(body)["images"]
+        except (ValueError, KeyError, TypeError):
+            images = None
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            images = None
+        sound = isinstance(images, int) and not isinstance(images, bool) and images >= 0
+        return Marker(marker.sequencer, images if sound else None)
+
+    def _write(self, batch: str, entries: list[Entry], marker: Marker | None) -> Part:
+        packed = manifest.pack(sorted(entries, key=lambda entry: (entry.key, entry.sequencer)))
+        sequencer = marker.sequencer if marker else ""
+        part = hashlib.sha256(packed + sequencer.encode()).hexdigest()[:16]
+        self.results.write(incoming_part(batch, part), packed)
+        return Part(part, len(entries), sum(entry.size_bytes for entry in entries), marker)
+
+    def _wake_after(self, record: RunRecord, marker: Entry | None) -> int | None:
+        """Seconds until the run may have to be closed; None where its timer runs already."""
+        if marker is not None:
+            return self.marker_seconds
+        if record.expected is not None and record.uploads >= record.expected:
+            return 0
+        return self.quiet_seconds if record.revision == 1 else None
+
+
+def by_batch(uploads: Iterable[Upload]) -> dict[str, list[Upload]]:
+    """The uploads of each batch."""
+    groups = defaultdict(list)
+    for upload in uploads:
+        groups[upload.batch].append(upload)
+    return dict(groups)
+
+
+def _is_news(marker: Entry, latest: RunRecord | None) -> bool:
+    known = latest.marker_sequencer if latest else ""
+    return marker.sequencer.zfill(64) > known.zfill(64)

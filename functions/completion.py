@@ -1,0 +1,195 @@
+"""From a submitted job to results that readers see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from darkroom import receipt
+from darkroom.errors import ObjectNotFoundError, UnbalancedReceiptError
+from darkroom.layout import CURRENT_PCA
+from darkroom.receipt import Duplicates, Receipt
+from functions.advance import Step
+from functions.csv_writer import CsvWriter, Progress
+from functions.glue_catalog import GlueCatalog
+from functions.job_runs import ENDED_BADLY, Billed, JobRun, JobWatch
+from functions.notify import Notifier
+from functions.prices import Prices
+from functions.queues import WorkQueues
+from functions.runs import RunRecord, RunTable, State
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The steps of `catalog_results`.
+
+    `out_of_time` tells when this invocation must end soon; `report` is told of every run that is
+    done or has failed.
+    """
+
+    runs: RunTable
+    queues: WorkQueues
+    jobs: JobWatch
+    catalog: GlueCatalog
+    csv: CsvWriter
+    notifier: Notifier
+    prices: Prices
+    out_of_time: Callable[[], bool]
+    report: Callable[[RunRecord], None]
+
+    @property
+    def steps(self) -> Mapping[State, Step]:
+        """What is done in which state."""
+        return {
+            State.SUBMITTED: self.observe,
+            State.RUNNING: self.observe,
+            State.SUCCEEDED: self.publish,
+        }
+
+    def observe(self, record: RunRecord) -> bool:
+        """Take over what EMR Serverless says of the job, whatever event brought us here."""
+        job = self.jobs.look(record.job_run_id)
+        if job.state == "SUCCESS":
+            self.runs.change(record, state=State.SUCCEEDED, **_with_bill(record, job.billed))
+            return True
+        if job.state in ENDED_BADLY:
+            self._fail_or_try_again(record, job)
+            return True
+        if record.state == State.SUBMITTED and not job.waiting:
+            self.runs.change(record, state=State.RUNNING)
+        return False
+
+    def publish(self, record: RunRecord) -> bool:
+        """Show the run's results to readers, then call it done. False: more time is needed.
+
+        Raises nothing for a receipt that does not balance: the run has failed, and says why.
+        """
+        try:
+            account = self._receipt(record)
+        except UnbalancedReceiptError as error:
+            self._fail(record, str(error), unbalanced=True)
+            return True
+        if record.images:
+            self.catalog.add_run(record.key)
+            unfinished = self._publish_coordinates(record)
+            if unfinished is not None:
+                self.runs.change(record, csv_progress=unfinished.to_map())
+                self.queues.pass_on(record)
+                return False
+        self._finish(record, account)
+        return True
+
+    def _receipt(self, record: RunRecord) -> Receipt:
+        """The receipt. Raises `UnbalancedReceiptError` where it accounts for anything but the
+        run's manifest, or does not exist."""
+        if record.images == 0:
+            empty = _receipt_over_nothing(record)
+            self.csv.results.write(record.key.receipt, receipt.pack(empty))
+            return empty
+        try:
+            account = receipt.unpack(self.csv.results.read(record.key.receipt))
+        except ObjectNotFoundError as error:
+            raise UnbalancedReceiptError("the job ended well but left no receipt") from error
+        account.require_balance()
+        if account.found + account.skipped != record.images:
+            raise UnbalancedReceiptError(
+                f"the receipt accounts for {account.found} images and {account.skipped} other "
+                f"files, but the manifest names {record.images}"
+            )
+        return account
+
+    def _publish_coordinates(self, record: RunRecord) -> Progress | None:
+        """Partitions, view and CSV in the current PCA version; None when all of it is there.
+
+        After a refit that goes for every finished run. The version can move on meanwhile, so it is
+        looked at again until nothing is left to do.
+        """
+        earlier = Progress(**record.csv_progress) if record.csv_progress else None
+        caught_up = 0
+        while (version := self._pca_version()) > caught_up:
+            runs = [record.key]
+            if version > self.catalog.current_version():
+                runs += [run for run in receipt.done_runs(self.csv.results) if run != record.key]
+            self.catalog.add_coordinates(version, runs)
+            for run in runs:
+                if self.csv.version_of(run) != version:
+                    stopped = self.csv.export(run, version, earlier, self.out_of_time)
+                    if stopped is not None:
+                        return stopped
+            self.catalog.show_version(version)  # last: until then, all of this is repeated
+            caught_up = version
+        return None
+
+    def _pca_version(self) -> int:
+        try:
+            return int(json.loads(self.csv.results.read(CURRENT_PCA))["version"])
+        except ObjectNotFoundError:  # no image of any batch has been processed yet
+            return 0
+
+    def _finish(self, record: RunRecord, account: Receipt) -> None:
+        cost = self.prices.cost_of(record)
+        counts = {
+            "processed": account.processed,
+            "rejected": account.rejected,
+            "missing": account.missing,
+        }
+        self.notifier.done(record, account, self.prices.words(cost))
+        done = self.runs.change(
+            record,
+            state=State.DONE,
+            **counts,
+            pca_version=account.pca.version if account.pca else None,
+            cost=cost,
+            currency=self.prices.currency,
+            csv_progress={},
+        )
+        self.report(done)
+
+    def _fail_or_try_again(self, record: RunRecord, job: JobRun) -> None:
+        bill = _with_bill(record, job.billed)
+        if job.state == "CANCELLED":
+            self._fail(record, "the job was cancelled", **bill)
+            return
+        reason = self.jobs.reason(record.job_run_id, job.details)
+        if record.attempt < record.give_up_after:
+            self.runs.change(
+                record, state=State.SEALED, attempt=record.attempt + 1, reason=reason, **bill
+            )
+        else:
+            self._fail(record, reason, **bill)
+
+    def _fail(self, record: RunRecord, reason: str, **changes: float) -> None:
+        self.notifier.failed(record, reason)
+        self.report(self.runs.change(record, state=State.FAILED, reason=reason, **changes))
+
+
+def _with_bill(record: RunRecord, billed: Billed) -> dict[str, float]:
+    """What all attempts together were billed."""
+    return {
+        "vcpu_hours": record.vcpu_hours + billed.vcpu_hours,
+        "memory_gb_hours": record.memory_gb_hours + billed.memory_gb_hours,
+        "storage_gb_hours": record.storage_gb_hours + billed.storage_gb_hours,
+    }
+
+
+def _receipt_over_nothing(record: RunRecord) -> Receipt:
+    sealed = datetime.fromtimestamp(record.sealed_at, UTC).isoformat(timespec="seconds")
+    return Receipt(
+        batch=record.batch,
+        run=record.run,
+        backbone="",
+        found=0,
+        processed=0,
+        rejected=0,
+        missing=0,
+        skipped=0,
+        rejected_by_reason={},
+        duplicates=Duplicates(),
+        pca=None,
+        seconds={},
+        started_at=sealed,
+        finished_at=sealed,
+        expected=record.expected,
+    )

@@ -1,0 +1,119 @@
+"""The CSV export by multipart upload: constant memory, and it can stop and go on elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from darkroom.csv_export import csv_chunks
+from darkroom.layout import Run
+from darkroom.parquet import COMPONENTS
+from functions.bucket import Bucket
+
+_PART_BYTES = 8 * 1024 * 1024  # S3 wants 5 MB at least
+_VERSION = "pca-version"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An export that stopped: what has been read, and what has been uploaded of which file."""
+
+    batch: str
+    run: int
+    version: int
+    upload_id: str
+    files: int
+    parts: int
+
+    def is_of(self, run: Run, version: int) -> bool:
+        """Whether this is the export of that run in that PCA version."""
+        return (self.batch, self.run, self.version) == (run.batch, run.number, version)
+
+    def to_map(self) -> dict[str, Any]:
+        """As the run's record keeps it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CsvWriter:
+    """Writes `Results_CSV/` with the PCA version in each object's metadata."""
+
+    results: Bucket
+    part_bytes: int = _PART_BYTES
+
+    def version_of(self, run: Run) -> int:
+        """The PCA version that the run's CSV is in; 0 where there is none."""
+        try:
+            answer = self.results.s3.head_object(Bucket=self.results.name, Key=run.csv)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            return 0
+        return int(answer["Metadata"].get(_VERSION, 0))
+
+    def export(
+        self, run: Run, version: int, earlier: Progress | None, out_of_time: Callable[[], bool]
+    ) -> Progress | None:
+        """Write the run's CSV; None when it is complete, else from where to go on.
+
+        Readers see the old file until the new one is complete. `earlier` is where another
+        invocation stopped; one of another run or version, or that S3 has forgotten, is left.
+        """
+        if earlier is not None and earlier.is_of(run, version):
+            try:
+                return self._go_on(run, earlier, out_of_time)
+            except self.results.s3.exceptions.NoSuchUpload:  # completed, or expired
+                if self.version_of(run) == version:
+                    return None
+        created = self.results.s3.create_multipart_upload(
+            Bucket=self.results.name,
+            Key=run.csv,
+            ContentType="text/csv; charset=utf-8",
+            Metadata={_VERSION: str(version)},
+        )
+        begun = Progress(run.batch, run.number, version, created["UploadId"], 0, 0)
+        return self._go_on(run, begun, out_of_time)
+
+    def _go_on(
+        self, run: Run, progress: Progress, out_of_time: Callable[[], bool]
+    ) -> Progress | None:
+        waiting = bytearray()
+        chunks = csv_chunks(self.results, run, progress.version, COMPONENTS, progress.files)
+        files = progress.files if progress.files else -1  # the header comes before the first file
+        for chunk in chunks:
+            waiting += chunk
+            files += 1
+            if len(waiting) >= self.part_bytes:
+                self._upload(run, progress, waiting)
+                progress = replace(progress, files=files, parts=progress.parts + 1)
+                waiting = bytearray()
+                if out_of_time():
+                    return progress
+        if waiting:
+            self._upload(run, progress, waiting)
+            progress = replace(progress, parts=progress.parts + 1)
+        self._complete(run, progress)
+        return None
+
+    def _upload(self, run: Run, progress: Progress, data: bytearray) -> None:
+        self.results.s3.upload_part(
+            Bucket=self.results.name,
+            Key=run.csv,
+            UploadId=progress.upload_id,
+            PartNumber=progress.parts + 1,
+            Body=bytes(data),
+        )
+
+    def _complete(self, run: Run, progress: Progress) -> None:
+        name = {"Bucket": self.results.name, "Key": run.csv, "UploadId": progress.upload_id}
+        pages = self.results.s3.get_paginator("list_parts").paginate(**name)
+        stored = [part for page in pages for part in page.get("Parts", [])]
+        parts = [
+            {"PartNumber": part["PartNumber"], "ETag": part["ETag"]}
+            for part in stored
+            if part["PartNumber"] <= progress.parts
+        ]
+        self.results.s3.complete_multipart_upload(**name, MultipartUpload={"Parts": parts})

@@ -1,0 +1,141 @@
+"""Runs in the Glue Data Catalog: partitions, and the view of the current PCA version."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from darkroom.errors import TransientError
+from darkroom.layout import Run
+
+FEATURES = "features"
+PCA_VERSIONS = "features_pca_versions"
+REJECTED = "rejected"
+CSV = "results_csv"
+CURRENT_PCA_VIEW = "features_pca"
+
+_PARTITIONS_PER_CALL = 100
+_VIEW_COLUMNS = (
+    ("path", "string", "varchar"),
+    ("label", "string", "varchar"),
+    ("pca", "array<float>", "array(real)"),
+    ("content_sha256", "string", "varchar"),
+    ("backbone", "string", "varchar"),
+    ("batch", "string", "varchar"),
+    ("run", "int", "integer"),
+)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Partition values in the table's order, and the folder of the data."""
+
+    values: tuple[str, ...]
+    folder: str
+
+
+@dataclass(frozen=True)
+class GlueCatalog:
+    """One database. `glue` is a boto3 client; `results` the URI of the results bucket."""
+
+    glue: Any
+    database: str
+    results: str
+
+    def add_run(self, run: Run) -> None:
+        """Show a run's features, rejected images and CSV. Repeating it changes nothing."""
+        values = (run.batch, str(run.number))
+        self._add(FEATURES, [Partition(values, run.results)])
+        self._add(REJECTED, [Partition(values, run.rejected)])
+        self._add(CSV, [Partition((run.batch,), run.csv.rpartition("/")[0])])
+
+    def add_coordinates(self, version: int, runs: Iterable[Run]) -> None:
+        """Show runs' coordinates in one PCA version. Repeating it changes nothing."""
+        self._add(
+            PCA_VERSIONS,
+            [
+                Partition((str(version), run.batch, str(run.number)), run.results_pca(version))
+                for run in runs
+            ],
+        )
+
+    def current_version(self) -> int:
+        """The PCA version that the view shows; 0 before the first."""
+        view = self._view()
+        return int(view["Parameters"]["pca_version"]) if view else 0
+
+    def show_version(self, version: int) -> None:
+        """Let the view show a PCA version, in one step; never an older one than it shows."""
+        view, definition = self._view(), _view_definition(self.database, version)
+        if view is None:
+            try:
+                self.glue.create_table(DatabaseName=self.database, TableInput=definition)
+            except self.glue.exceptions.AlreadyExistsException:
+                self.show_version(version)
+        elif int(view["Parameters"]["pca_version"]) < version:
+            lock = {"VersionId": view["VersionId"]} if "VersionId" in view else {}
+            self.glue.update_table(DatabaseName=self.database, TableInput=definition, **lock)
+
+    def _view(self) -> dict[str, Any] | None:
+        try:
+            answer = self.glue.get_table(DatabaseName=self.database, Name=CURRENT_PCA_VIEW)
+        except self.glue.exceptions.EntityNotFoundException:
+            return None
+        return dict(answer["Table"])
+
+    def _add(self, table: str, partitions: list[Partition]) -> None:
+        told = self.glue.get_table(DatabaseName=self.database, Name=table)["Table"]
+        inputs = [
+            {
+                "Values": list(partition.values),
+                "StorageDescriptor": {
+                    **told["StorageDescriptor"],
+                    "Location": f"{self.results}/{partition.folder}/",
+                },
+            }
+            for partition in partitions
+        ]
+        for start in range(0, len(inputs), _PARTITIONS_PER_CALL):
+            answer = self.glue.batch_create_partition(
+                DatabaseName=self.database,
+                TableName=table,
+                PartitionInputList=inputs[start : start + _PARTITIONS_PER_CALL],
+            )
+            failed = [
+                error
+                for error in answer.get("Errors", [])
+                if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"
+            ]
+            if failed:
+                raise TransientError(f"Glue table {table}: {failed[:3]}")
+
+
+def _view_definition(database: str, version: int) -> dict[str, Any]:
+    """An Athena view over one PCA version. Athena reads the JSON in the comment, Spark and others
+    the partitions of the table below it."""
+    names = ", ".join(f'"{name}"' for name, _, _ in _VIEW_COLUMNS)
+    presto = {
+        "originalSql": f'SELECT {names} FROM "{PCA_VERSIONS}" WHERE "model" = {version}',
+        "catalog": "awsdatacatalog",
+        "schema": database,
+        "columns": [{"name": name, "type": kind} for name, _, kind in _VIEW_COLUMNS],
+    }
+    encoded = base64.b64encode(json.dumps(presto).encode()).decode()
+    return {
+        "Name": CURRENT_PCA_VIEW,
+        "TableType": "VIRTUAL_VIEW",
+        "Description": f"Coordinates of every batch in PCA version {version}, the current one",
+        "Parameters": {"presto_view": "true", "comment": "Presto View",
+                       "pca_version": str(version)},
+        "StorageDescriptor": {
+            "Columns": [{"Name": name, "Type": kind} for name, kind, _ in _VIEW_COLUMNS],
+            "Location": "",
+            "SerdeInfo": {},
+        },
+        "PartitionKeys": [],
+        "ViewOriginalText": f"/* Presto View: {encoded} */",
+        "ViewExpandedText": "/* Presto View */",
+    }  # fmt: skip

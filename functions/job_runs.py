@@ -1,0 +1,182 @@
+"""Starting and watching the Spark job on EMR Serverless."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from darkroom.errors import ObjectNotFoundError
+from functions.bucket import Bucket
+from functions.runs import RunRecord
+from functions.settings import SubmitSettings
+
+ENDED_BADLY = ("FAILED", "CANCELLED")
+_DRIVER_CORES = 2
+_WAITING = ("SUBMITTED", "QUEUED", "PENDING", "SCHEDULED")
+
+# What EMR Serverless and Spark say, and what that means for who reads it.
+_WORDS = (
+    (r"MaximumCapacity|maximum capacity|ApplicationMaxCapacity|quota|ServiceQuota",
+     "there is not enough capacity: raise the stack's MaximumVcpu or the account's quota"),
+    (r"AccessDenied|Access Denied|not authorized|403",
+     "the job may not read or write what it needs: check the job role and the bucket's policies"),
+    (r"OutOfMemory|exit code 137|exitCode 137|Container killed",
+     "the job ran out of memory: lower ExecutorCores, so that each image worker gets more"),
+    (r"timed out|timeout|Timeout", "the job took longer than JobTimeoutMinutes"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What EMR Serverless bills for a job."""
+
+    vcpu_hours: float = 0
+    memory_gb_hours: float = 0
+    storage_gb_hours: float = 0
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """A job as `GetJobRun` tells it."""
+
+    state: str
+    details: str
+    billed: Billed
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has not started yet."""
+        return self.state in _WAITING
+
+
+@dataclass(frozen=True)
+class JobRuns:
+    """Starts jobs. `emr` is a boto3 client."""
+
+    emr: Any
+    settings: SubmitSettings
+
+    def start(self, record: RunRecord) -> str:
+        """Start the record's attempt, once per client token; the id of its job run."""
+        settings = self.settings
+        answer = self.emr.start_job_run(
+            applicationId=settings.application_id,
+            clientToken=record.client_token,
+            executionRoleArn=settings.job_role_arn,
+            executionTimeoutMinutes=settings.job_timeout_minutes,
+            name=_job_name(record),
+            jobDriver={
+                "sparkSubmit": {
+                    "entryPoint": f"{settings.job_uri}/main.py",
+                    "entryPointArguments": _arguments(record, settings),
+                    "sparkSubmitParameters": _spark_parameters(settings),
+                }
+            },
+            configurationOverrides={
+                "monitoringConfiguration": {
+                    "managedPersistenceMonitoringConfiguration": {"enabled": False},
+                    "s3MonitoringConfiguration": {"logUri": settings.log_uri},
+                }
+            },
+        )
+        return str(answer["jobRunId"])
+
+
+@dataclass(frozen=True)
+class JobWatch:
+    """Looks at jobs and their logs. `emr` is a boto3 client; `logs` the bucket of `log_prefix`."""
+
+    emr: Any
+    application_id: str
+    logs: Bucket
+    log_prefix: str
+
+    def look(self, job_run_id: str) -> JobRun:
+        """The truth about a job, whatever events said. One that is gone counts as failed."""
+        try:
+            answer = self.emr.get_job_run(applicationId=self.application_id, jobRunId=job_run_id)
+        except self.emr.exceptions.ResourceNotFoundException:
+            return JobRun("FAILED", "EMR Serverless does not know this job any more", Billed())
+        told = answer["jobRun"]
+        billed = told.get("billedResourceUtilization") or {}
+        return JobRun(
+            told["state"],
+            told.get("stateDetails", ""),
+            Billed(
+                billed.get("vCPUHour", 0),
+                billed.get("memoryGBHour", 0),
+                billed.get("storageGBHour", 0),
+            ),
+        )
+
+    def reason(self, job_run_id: str, details: str) -> str:
+        """Why a job failed, in words for who dropped the images: its own last word if its log has
+        one, else what the service says of it."""
+        said = self._last_word(job_run_id)
+        meaning = next((words for pattern, words in _WORDS if re.search(pattern, details)), "")
+        return said or meaning or f"the job ended without a word: {details[:300] or 'no details'}"
+
+    def log_key(self, job_run_id: str) -> str:
+        """Where EMR Serverless puts the driver's log."""
+        jobs = f"{self.log_prefix}/applications/{self.application_id}/jobs/{job_run_id}"
+        return f"{jobs}/SPARK_DRIVER/stderr.gz"
+
+    def _last_word(self, job_run_id: str) -> str:
+        try:
+            log = gzip.decompress(self.logs.read(self.log_key(job_run_id))).decode(errors="replace")
+        except (ObjectNotFoundError, OSError, EOFError):
+            return ""
+        for line in reversed(log.splitlines()):
+            if '"outcome": "failed"' in line:
+                try:
+                    return str(json.loads(line[line.index("{") :])["message"])
+                except (ValueError, KeyError):
+                    return ""
+        return ""
+
+
+def _job_name(record: RunRecord) -> str:
+    readable = re.sub(r"[^A-Za-z0-9._/#-]", "_", record.batch)[:40]
+    return f"{readable}-run-{record.run}-attempt-{record.attempt}"
+
+
+def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
+    results = f"s3://{settings.results_bucket}"
+    arguments = {
+        "--manifest": f"{results}/{record.key.manifest}",
+        "--output": results,
+        "--model": f"{settings.job_uri}/mobilenet_v2.onnx",
+        "--batch": record.batch,
+        "--run": str(record.run),
+        "--max-bytes": str(settings.max_image_bytes),
+        "--max-pixels": str(settings.max_image_pixels),
+    }
+    if record.expected is not None:
+        arguments["--expected"] = str(record.expected)
+    return [f"{name}={value}" for name, value in arguments.items()]
+
+
+def _spark_parameters(settings: SubmitSettings) -> str:
+    """One Python worker a core: each holds a model session, some 350 MB. Workers of EMR Serverless
+    need 2 to 8 GB per vCPU, heap and overhead together."""
+    cores = settings.executor_cores
+    executors = max((settings.max_vcpu - _DRIVER_CORES) // cores, 1)
+    conf = {
+        "spark.executor.cores": cores,
+        "spark.executor.memory": f"{max(cores, 2)}g",
+        "spark.executor.memoryOverhead": f"{max(cores, 2)}g",
+        "spark.driver.cores": _DRIVER_CORES,
+        "spark.driver.memory": "4g",
+        "spark.dynamicAllocation.maxExecutors": executors,
+        "spark.emr-serverless.driverEnv.PYTHONPATH": "./environment",
+        "spark.executorEnv.PYTHONPATH": "./environment",
+    }
+    words = [
+        f"--py-files {settings.job_uri}/darkroom.zip",
+        f"--archives {settings.job_uri}/environment.tar.gz#environment",
+        *(f"--conf {name}={value}" for name, value in conf.items()),
+    ]
+    return " ".join(words)

@@ -1,0 +1,31 @@
+"""What a run cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from functions.runs import RunRecord
+
+
+@dataclass(frozen=True)
+class Prices:
+    """EMR Serverless prices in `currency`, per vCPU-hour and GB-hour. Source: the template's
+    parameters, since AWS changes them by region and time."""
+
+    vcpu_hour: float
+    memory_gb_hour: float
+    storage_gb_hour: float
+    currency: str
+
+    def words(self, cost: float) -> str:
+        """A cost for people to read."""
+        return f"{cost:.4f} {self.currency}"
+
+    def cost_of(self, record: RunRecord) -> float:
+        """The cost of all the run's attempts, from their billed resources."""
+        return round(
+            record.vcpu_hours * self.vcpu_hour
+            + record.memory_gb_hours * self.memory_gb_hour
+            + record.storage_gb_hours * self.storage_gb_hour,
+            6,
+        )

@@ -1,0 +1,62 @@
+"""The schedule: find what no event told of."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from time import time
+
+import boto3
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.observability import count, logger, metrics, tracer
+from functions.queues import WorkQueues
+from functions.runs import UNFINISHED, RunRecord, RunTable, State
+from functions.settings import ReconcileSettings, read_settings
+
+
+@cache
+def settings() -> ReconcileSettings:
+    """Read once per process."""
+    return read_settings(ReconcileSettings, os.environ)
+
+
+@cache
+def runs() -> RunTable:
+    """Built once per process."""
+    return RunTable(boto3.resource("dynamodb").Table(settings().table))
+
+
+@cache
+def queues() -> WorkQueues:
+    """Built once per process."""
+    return WorkQueues(
+        boto3.client("sqs"), settings().submit_queue_url, settings().catalog_queue_url
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@event_source(data_class=EventBridgeEvent)
+def handler(event: EventBridgeEvent, context: LambdaContext) -> None:
+    """Let every unfinished run be looked at, and count those that take too long."""
+    unfinished = [record for state in UNFINISHED for record in runs().in_state(state)]
+    for record in unfinished:
+        queues().pass_on(record)
+    late = [record for record in unfinished if _is_late(record)]
+    for record in late:
+        logger.warning(
+            "over its limit",
+            extra={"batch": record.batch, "run": record.run, "state": record.state},
+        )
+    count("UnfinishedRuns", len(unfinished))
+    count("RunsOverLimit", len(late))
+
+
+def _is_late(record: RunRecord) -> bool:
+    """Closed longer ago than a run should take. Open ones wait for uploads, not for us."""
+    return (
+        record.state != State.OPEN and time() - record.sealed_at > settings().run_limit_minutes * 60
+    )

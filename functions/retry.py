@@ -1,0 +1,79 @@
+"""Working images again: those of a failed run, or those that a run rejected or missed."""
+
+from __future__ import annotations
+
+from time import time
+
+from darkroom import manifest
+from darkroom.errors import UsageError
+from darkroom.layout import Run
+from darkroom.parquet import from_parquet
+from darkroom.storage import Store
+from functions.queues import WorkQueues
+from functions.runs import RunRecord, RunTable, State
+
+_TRIES = 2
+
+
+def retry_failed(record: RunRecord, runs: RunTable, queues: WorkQueues) -> RunRecord:
+    """Let a failed run start over, with new attempts. Raises `UsageError` for any other."""
+    if record.state != State.FAILED:
+        raise UsageError(
+            f"run {record.run} of batch {record.batch!r} is {record.state}, not FAILED; "
+            "--rejected works its rejected images again"
+        )
+    attempt = record.attempt + 1
+    again = runs.change(
+        record,
+        state=State.SEALED,
+        sealed_at=time(),
+        attempt=attempt,
+        give_up_after=attempt + _TRIES - 1,
+        unbalanced=False,
+    )
+    queues.pass_on(again)
+    return again
+
+
+def retry_rejected(
+    record: RunRecord, runs: RunTable, queues: WorkQueues, results: Store
+) -> RunRecord:
+    """Open and close a run of just the images that a finished run rejected or missed.
+
+    Raises `UsageError` where there are none, or the batch's newest run is still open.
+    """
+    if record.state != State.DONE:
+        raise UsageError(f"run {record.run} of batch {record.batch!r} is {record.state}, not DONE")
+    latest = runs.latest(record.batch)
+    if latest is None or latest.state == State.OPEN:
+        raise UsageError(f"batch {record.batch!r} is open: try again when it is closed")
+    refused = {
+        path
+        for key in results.list(record.key.rejected, ".parquet")
+        for path in from_parquet(results.read(key), ["path"])["path"].to_pylist()
+    }
+    given = (manifest.unpack(results.read(key)) for key in results.list(record.key.manifest))
+    entries = [entry for part in given for entry in part if entry.key in refused]
+    if not entries:
+        raise UsageError(f"run {record.run} of batch {record.batch!r} rejected nothing")
+    run = Run(record.batch, latest.run + 1)
+    results.write(f"{run.manifest}/part-00000.jsonl.gz", manifest.pack(entries))
+    again = RunRecord(
+        batch=run.batch,
+        run=run.number,
+        state=State.SEALED,
+        revision=1,
+        opened_at=time(),
+        changed_at=time(),
+        last_upload_at=time(),
+        uploads=len(entries),
+        size_bytes=sum(entry.size_bytes for entry in entries),
+        marker_sequencer=latest.marker_sequencer,
+        closed_because=f"the images that run {record.run} rejected",
+        retry_of=record.run,
+        sealed_at=time(),
+        images=len(entries),
+    )
+    runs.create(again)
+    queues.pass_on(again)
+    return again

@@ -1,0 +1,64 @@
+"""The manifest of a closed run, from the parts that were registered with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from darkroom import manifest
+from darkroom.layout import Run, incoming_part
+from darkroom.manifest import Entry
+from darkroom.read_ahead import read_ahead
+from functions.bucket import Bucket
+from functions.runs import RunRecord
+
+_ENTRIES_PER_PART = 50_000
+
+
+@dataclass(frozen=True)
+class Sealer:
+    """Reads incoming parts, writes manifests."""
+
+    results: Bucket
+
+    def count(self, record: RunRecord) -> int:
+        """How many distinct objects the run's parts name."""
+        return len(self._distinct(record))
+
+    def seal(self, record: RunRecord) -> int:
+        """Write the run's manifest, and say how many objects it names.
+
+        Each key once, by its newest event, and none that an earlier run of the batch was given:
+        S3 may tell of an upload again after its run was closed. Repeating it changes nothing.
+        """
+        entries = self._distinct(record)
+        if record.run > 1 and entries:
+            given = set(map(_fingerprint, self._given_earlier(record.key)))
+            entries = [entry for entry in entries if _fingerprint(entry) not in given]
+        for number, start in enumerate(range(0, len(entries), _ENTRIES_PER_PART)):
+            packed = manifest.pack(entries[start : start + _ENTRIES_PER_PART])
+            self.results.write(f"{record.key.manifest}/part-{number:05d}.jsonl.gz", packed)
+        return len(entries)
+
+    def _distinct(self, record: RunRecord) -> list[Entry]:
+        keys = [incoming_part(record.batch, part) for part in sorted(record.parts)]
+        entries = [entry for part in self._read(keys) for entry in manifest.unpack(part)]
+        return sorted(manifest.latest(entries), key=lambda entry: entry.key)
+
+    def _given_earlier(self, run: Run) -> Iterator[Entry]:
+        for number in range(1, run.number):
+            keys = self.results.list(Run(run.batch, number).manifest)
+            for part in self._read(keys):
+                yield from manifest.unpack(part)
+
+    def _read(self, keys: list[str]) -> Iterator[bytes]:
+        return read_ahead(partial(Bucket.read, self.results), keys, Bucket.read_ahead)
+
+
+def _fingerprint(entry: Entry) -> bytes:
+    """16 bytes that stand for one upload of one key."""
+    upload = entry.version_id or entry.sequencer.zfill(64)
+    told = f"{entry.store}\0{entry.key}\0{upload}"
+    return hashlib.blake2b(told.encode(), digest_size=16).digest()

@@ -1,0 +1,88 @@
+"""Typed settings from a function's environment, parsed once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TypeVar, get_type_hints
+
+from darkroom.errors import UsageError
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """What `collect_uploads` needs to know."""
+
+    table: str
+    results_bucket: str
+    submit_queue_url: str
+    quiet_seconds: int
+    marker_seconds: int
+
+
+@dataclass(frozen=True)
+class SubmitSettings:
+    """What `submit_job` needs to know. `job_uri` is the folder of the job's artifacts."""
+
+    table: str
+    results_bucket: str
+    submit_queue_url: str
+    catalog_queue_url: str
+    quiet_seconds: int
+    marker_seconds: int
+    max_age_seconds: int
+    application_id: str
+    job_role_arn: str
+    job_uri: str
+    log_uri: str
+    job_timeout_minutes: int
+    max_vcpu: int
+    executor_cores: int
+    max_image_bytes: int
+    max_image_pixels: int
+
+
+@dataclass(frozen=True)
+class CatalogSettings:
+    """What `catalog_results` needs to know. Prices are in `currency` per hour."""
+
+    table: str
+    results_bucket: str
+    submit_queue_url: str
+    catalog_queue_url: str
+    application_id: str
+    log_uri: str
+    glue_database: str
+    topic_arn: str
+    price_vcpu_hour: float
+    price_gb_hour: float
+    price_storage_gb_hour: float
+    currency: str
+
+
+@dataclass(frozen=True)
+class ReconcileSettings:
+    """What `reconcile` needs to know."""
+
+    table: str
+    submit_queue_url: str
+    catalog_queue_url: str
+    run_limit_minutes: int
+
+
+def read_settings(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
+    """The settings from variables called like the fields, in capitals.
+
+    Raises `UsageError` that names every variable that is missing or of the wrong type.
+    """
+    types, values, wrong = get_type_hints(kind), {}, []
+    for name in (field.name for field in fields(kind)):  # type: ignore[arg-type]
+        try:
+            values[name] = types[name](environment[name.upper()])
+        except (KeyError, ValueError):
+            wrong.append(f"{name.upper()} ({types[name].__name__})")
+    if wrong:
+        raise UsageError(f"environment variables missing or wrong: {', '.join(wrong)}")
+    return kind(**values)

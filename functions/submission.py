@@ -1,0 +1,71 @@
+"""From an open run to a submitted job."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import time
+
+from functions.advance import Step
+from functions.closing import ClosingRules, closing_of
+from functions.job_runs import JobRuns
+from functions.runs import RunRecord, RunTable, State
+from functions.sealing import Sealer
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The steps of `submit_job`. `report` is told of every job that was submitted."""
+
+    runs: RunTable
+    sealer: Sealer
+    jobs: JobRuns
+    rules: ClosingRules
+    report: Callable[[RunRecord], None]
+
+    @property
+    def steps(self) -> Mapping[State, Step]:
+        """What is done in which state."""
+        return {State.OPEN: self.close, State.SEALED: self.start}
+
+    def close(self, record: RunRecord) -> bool:
+        """Seal the run if its time has come; from then on its list of parts is frozen."""
+        closing = closing_of(record, self.rules, lambda: self.sealer.count(record))
+        if time() < closing.at:
+            return False
+        self.runs.change(
+            record, state=State.SEALED, sealed_at=time(), closed_because=closing.because
+        )
+        return True
+
+    def start(self, record: RunRecord) -> bool:
+        """Write the manifest and start the job; a run without images needs none."""
+        if record.images is None:
+            record = self.runs.change(record, images=self.sealer.seal(record))
+        if record.images == 0:
+            return self._close_empty(record)
+        token = client_token(record)
+        if record.client_token != token:  # stored first: starting twice gives the same job
+            record = self.runs.change(record, client_token=token)
+        job_run_id = self.jobs.start(record)
+        submitted = self.runs.change(
+            record, state=State.SUBMITTED, job_run_id=job_run_id, submitted_at=time(), reason=""
+        )
+        self.report(submitted)
+        return True
+
+    def _close_empty(self, record: RunRecord) -> bool:
+        """Where a marker asked for the run, it ends with a receipt over nothing. Where only events
+        came that were told before, there never was a run."""
+        if record.ready:
+            self.runs.change(record, state=State.SUCCEEDED)
+        else:
+            self.runs.remove(record)
+        return True
+
+
+def client_token(record: RunRecord) -> str:
+    """The token that makes starting this attempt's job repeatable."""
+    told = f"{record.batch}\0{record.run}\0{record.attempt}\0{record.opened_at}"
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,67 @@
+"""Timers and wake-up calls to sealed runs and submitted jobs."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from time import time
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.advance import Station, advance
+from functions.bucket import Bucket
+from functions.closing import ClosingRules, closing_of
+from functions.job_runs import JobRuns
+from functions.observability import count, logger, metrics, report, tracer
+from functions.queues import WorkQueues, work_in
+from functions.runs import RunTable, State
+from functions.sealing import Sealer
+from functions.settings import SubmitSettings, read_settings
+from functions.submission import Submission
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@cache
+def rules() -> ClosingRules:
+    """When a batch is complete."""
+    settings = read_settings(SubmitSettings, os.environ)
+    return ClosingRules(settings.quiet_seconds, settings.marker_seconds, settings.max_age_seconds)
+
+
+@cache
+def station() -> Station:
+    """Built once per process."""
+    settings = read_settings(SubmitSettings, os.environ)
+    runs = RunTable(boto3.resource("dynamodb").Table(settings.table))
+    queues = WorkQueues(boto3.client("sqs"), settings.submit_queue_url, settings.catalog_queue_url)
+    sealer = Sealer(Bucket(boto3.client("s3"), settings.results_bucket))
+    jobs = JobRuns(boto3.client("emr-serverless"), settings)
+    return Station(runs, queues, Submission(runs, sealer, jobs, rules(), report).steps)
+
+
+@tracer.capture_method(capture_response=False)
+def look_at(record: SQSRecord) -> None:
+    """Advance one run; a timer comes again as long as the run is open."""
+    work = work_in(record.body)
+    left = advance(work.run, station())
+    if work.timer and left is not None and left.state == State.OPEN:
+        station().queues.wake(work.run, closing_of(left, rules()).at - time() + 1)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Look at the runs that the messages name; those that failed come again."""
+    count("Messages", len(event["Records"]))
+    return process_partial_response(event, look_at, processor, context)

@@ -1,0 +1,1 @@
+"""The stack of `template.yaml` on one machine."""

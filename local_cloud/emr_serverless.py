@@ -1,0 +1,262 @@
+"""EMR Serverless on one machine: applications and job runs, one job at a time.
+
+The wire format is EMR Serverless' REST-JSON. State is a JSON file, so that it outlives the process;
+a job that was cut off by the end of the process starts again from its beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+TERMINAL = ("SUCCESS", "FAILED", "CANCELLED")
+
+Job = dict[str, Any]
+OnChange = Callable[[Job, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. `details` says why it failed; '' where it did not."""
+
+    seconds: float
+    details: str = ""
+
+
+class JobRunner(Protocol):
+    """Runs one job to its end, and can stop it."""
+
+    def run(self, job: Job) -> Outcome:
+        """Run the job; returns when it ended."""
+
+    def stop(self, job_run_id: str) -> None:
+        """End the job if it runs."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response, before it is encoded."""
+
+    status: int
+    body: dict[str, Any]
+    error: str = ""
+
+
+@dataclass
+class EmrServerless:
+    """The service. `on_change` is told of each state change, with the state before."""
+
+    file: Path
+    account: str
+    region: str
+    cores: int
+    runner: JobRunner
+    on_change: OnChange
+    _applications: dict[str, Job] = field(default_factory=dict)
+    _jobs: dict[str, Job] = field(default_factory=dict)
+    _stopping: bool = False
+    _lock: threading.Condition = field(default_factory=threading.Condition)
+
+    def stop(self) -> None:
+        """Before the end of the process: jobs under way start again the next time."""
+        with self._lock:
+            self._stopping = True
+        for job in self._jobs.values():
+            self.runner.stop(job["jobRunId"])
+
+    def start(self) -> None:
+        """Load what an earlier process left, and work off jobs in the order they came."""
+        if self.file.is_file():
+            state = json.loads(self.file.read_text())
+            self._applications, self._jobs = state["applications"], state["jobs"]
+        for job in self._jobs.values():
+            if job["state"] not in TERMINAL:
+                job["state"] = "SUBMITTED"
+        threading.Thread(target=self._work, name="emr-serverless", daemon=True).start()
+
+    # ------------------------------------------------------------ the REST interface
+
+    def answer(self, method: str, path: str, body: bytes, query: dict[str, Any]) -> Answer:
+        """One request."""
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        application = self._applications.get(parts[1]) if len(parts) > 1 else None
+        if len(parts) == 1:
+            return Answer(200, {"applications": list(self._applications.values())})
+        if application is None:
+            return _not_found(f"Application {parts[1]} does not exist")
+        if len(parts) == 2:
+            return Answer(200, {"application": application})
+        if len(parts) == 3 and method == "POST":
+            return self._start_job(application, json.loads(body or b"{}"))
+        if len(parts) == 3:
+            return self._list_jobs(application, query)
+        return self._about_job(method, parts)
+
+    def _about_job(self, method: str, parts: list[str]) -> Answer:
+        job = self._jobs.get(parts[3])
+        if job is None or job["applicationId"] != parts[1]:
+            return _not_found(f"JobRun {parts[3]} does not exist")
+        if len(parts) == 5:
+            return Answer(200, {"jobRunAttempts": [_summary(job)]})
+        if method == "DELETE":
+            self._cancel(job)
+            return Answer(200, {"applicationId": parts[1], "jobRunId": parts[3]})
+        return Answer(200, {"jobRun": job})
+
+    def _start_job(self, application: Job, asked: dict[str, Any]) -> Answer:
+        missing = [name for name in ("clientToken", "executionRoleArn") if not asked.get(name)]
+        if missing:
+            return Answer(400, {"message": f"{missing[0]} is required"}, "ValidationException")
+        with self._lock:
+            job = self._by_token(application, asked["clientToken"])
+            if job is None:
+                job = self._new_job(application, asked)
+                self._jobs[job["jobRunId"]] = job
+                self._save()
+                self._lock.notify_all()
+        return Answer(200, {name: job[name] for name in ("applicationId", "jobRunId", "arn")})
+
+    def _by_token(self, application: Job, token: str) -> Job | None:
+        """The job that was started with the same token, even if it failed."""
+        of_application = (
+            job
+            for job in self._jobs.values()
+            if job["applicationId"] == application["applicationId"]
+        )
+        return next((job for job in of_application if job["clientToken"] == token), None)
+
+    def _new_job(self, application: Job, asked: dict[str, Any]) -> Job:
+        now, number = time.time(), f"00{uuid.uuid4().hex[:14]}"
+        return {
+            **{name: asked.get(name, "") for name in ("name", "clientToken")},
+            **{
+                name: asked.get(name, {})
+                for name in ("jobDriver", "configurationOverrides", "tags")
+            },
+            "applicationId": application["applicationId"],
+            "jobRunId": number,
+            "arn": f"{application['arn']}/jobruns/{number}",
+            "createdBy": asked["executionRoleArn"],
+            "executionRole": asked["executionRoleArn"],
+            "executionTimeoutMinutes": asked.get("executionTimeoutMinutes", 720),
+            "releaseLabel": application["releaseLabel"],
+            "state": "SUBMITTED",
+            "stateDetails": "",
+            "createdAt": now,
+            "updatedAt": now,
+            "attempt": 1,
+        }
+
+    def _list_jobs(self, application: Job, query: dict[str, Any]) -> Answer:
+        wanted = query.get("states", [])
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        jobs = [
+            _summary(job)
+            for job in sorted(self._jobs.values(), key=lambda job: -job["createdAt"])
+            if job["applicationId"] == application["applicationId"]
+            and (not wanted or job["state"] in wanted)
+        ]
+        size, start = int(_one(query, "maxResults", "50")), int(_one(query, "nextToken", "0"))
+        more = {"nextToken": str(start + size)} if start + size < len(jobs) else {}
+        return Answer(200, {"jobRuns": jobs[start : start + size], **more})
+
+    def _cancel(self, job: Job) -> None:
+        self._change(job, "CANCELLED")
+        self.runner.stop(job["jobRunId"])
+
+    # ------------------------------------------------------------ CloudFormation
+
+    def create_application(
+        self, logical_id: str, properties: dict[str, Any], stack: str
+    ) -> tuple[str, dict[str, str]]:
+        """The resource handler: physical id and attributes."""
+        number, now = f"00{uuid.uuid4().hex[:14]}", time.time()
+        arn = f"arn:aws:emr-serverless:{self.region}:{self.account}:/applications/{number}"
+        with self._lock:
+            self._applications[number] = {
+                "applicationId": number,
+                "id": number,
+                "name": properties.get("Name", logical_id),
+                "arn": arn,
+                "releaseLabel": properties["ReleaseLabel"],
+                "type": properties["Type"],
+                "architecture": properties.get("Architecture", "X86_64"),
+                "state": "CREATED",
+                "createdAt": now,
+                "updatedAt": now,
+            }
+            self._save()
+        return number, {"Arn": arn, "ApplicationId": number}
+
+    def delete_application(self, physical_id: str, properties: dict[str, Any]) -> None:
+        """The resource handler."""
+        with self._lock:
+            self._applications.pop(physical_id, None)
+            self._save()
+
+    # ------------------------------------------------------------ working off jobs
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                while (job := self._next()) is None:
+                    self._lock.wait()
+            for state in ("PENDING", "SCHEDULED", "RUNNING"):
+                self._change(job, state)
+            try:
+                outcome = self.runner.run(job)
+            except Exception as error:  # whatever went wrong, the queue goes on
+                outcome = Outcome(0, f"the local cloud could not run the job: {error!r}")
+            self._bill(job, outcome.seconds)
+            self._change(job, "FAILED" if outcome.details else "SUCCESS", outcome.details)
+
+    def _next(self) -> Job | None:
+        waiting = [job for job in self._jobs.values() if job["state"] == "SUBMITTED"]
+        return min(waiting, key=lambda job: float(job["createdAt"]), default=None)
+
+    def _change(self, job: Job, state: str, details: str = "") -> None:
+        with self._lock:
+            if self._stopping or job["state"] in TERMINAL:
+                return
+            before = job["state"]
+            job.update(state=state, stateDetails=details, updatedAt=time.time())
+            self._save()
+        self.on_change(job, before)
+
+    def _bill(self, job: Job, seconds: float) -> None:
+        """As if this machine's cores were workers, with 2 GB for each core."""
+        hours = round(seconds / 3600, 6)
+        job["totalExecutionDurationSeconds"] = round(seconds)
+        job["billedResourceUtilization"] = {
+            "vCPUHour": self.cores * hours,
+            "memoryGBHour": 2 * self.cores * hours,
+            "storageGBHour": 0.0,
+        }
+
+    def _save(self) -> None:
+        state = {"applications": self._applications, "jobs": self._jobs}
+        partial = self.file.with_suffix(".partial")
+        partial.write_text(json.dumps(state))
+        partial.replace(self.file)
+
+
+def _summary(job: Job) -> Job:
+    names = ("applicationId", "name", "arn", "createdBy", "createdAt", "updatedAt",
+             "executionRole", "state", "stateDetails", "releaseLabel", "attempt")  # fmt: skip
+    return {**{name: job[name] for name in names}, "id": job["jobRunId"], "type": "SPARK"}
+
+
+def _not_found(message: str) -> Answer:
+    return Answer(404, {"message": message}, "ResourceNotFoundException")
+
+
+def _one(query: dict[str, Any], name: str, default: str) -> str:
+    value = query.get(name, default)
+    return str(value[0] if isinstance(value, list) else value)

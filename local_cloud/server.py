@@ -1,0 +1,122 @@
+"""The process of the local cloud: ministack with EMR Serverless, on loopback.
+
+Started by `darkroom local up`; `LocalCloud` says with what.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "000000000000"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+def settings(port: int, region: str, folder: Path) -> dict[str, str]:
+    """ministack's environment."""
+    return {
+        **CREDENTIALS,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "LAMBDA_EXECUTOR": "local",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(folder / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(folder / "s3"),
+        "LOG_LEVEL": "INFO",
+    }
+
+
+def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
+    """Serve until told to stop."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(settings(port, region, folder))
+
+    import boto3
+    from ministack import app
+
+    from local_cloud.checkpoint import Checkpoint
+    from local_cloud.emr_serverless import EmrServerless
+    from local_cloud.ministack_fixes import fill_batches
+    from local_cloud.spark_submit import SparkSubmit
+
+    endpoint = f"http://127.0.0.1:{port}"
+    s3 = boto3.client("s3", endpoint_url=endpoint, region_name=region)
+    runner = SparkSubmit(s3, folder / "jobs", home, cores, endpoint, region)
+    emr = EmrServerless(folder / "emr.json", ACCOUNT, region, cores, runner, _tell)
+    checkpoint = Checkpoint(folder)
+    fill_batches()
+    _add_service(app, emr)
+
+    def when_up() -> None:
+        _wait_for(port)
+        emr.start()
+        checkpoint.begin()
+
+    threading.Thread(target=when_up, name="start", daemon=True).start()
+    sys.argv = ["ministack"]
+    app.main()
+    emr.stop()
+    checkpoint.end()
+
+
+def _add_service(app: Any, emr: Any) -> None:
+    """Route EMR Serverless' requests to it, and its resource in templates."""
+    from ministack.core import router
+    from ministack.services.cloudformation import provisioners
+
+    async def handle(
+        method: str, path: str, headers: Any, body: bytes, query: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        answer = emr.answer(method, path, body, query)
+        error = {"x-amzn-ErrorType": answer.error} if answer.error else {}
+        encoded = json.dumps(answer.body).encode()
+        return answer.status, {"Content-Type": "application/json", **error}, encoded
+
+    app.SERVICE_HANDLERS["emr-serverless"] = handle
+    router.SERVICE_PATTERNS["emr-serverless"] = {"host_patterns": [r"emr-serverless\."]}
+    provisioners._RESOURCE_HANDLERS["AWS::EMRServerless::Application"] = {
+        "create": emr.create_application,
+        "delete": emr.delete_application,
+    }
+
+
+def _tell(job: dict[str, Any], before: str) -> None:
+    """A state change, as EventBridge gets it from EMR Serverless."""
+    from ministack.services import eventbridge
+
+    names = ("jobRunId", "applicationId", "arn", "releaseLabel", "state",
+             "createdBy", "createdAt", "updatedAt")  # fmt: skip
+    detail = {**{name: job[name] for name in names}, "previousState": before}
+    entry = {
+        "Source": "aws.emr-serverless",
+        "DetailType": "EMR Serverless Job Run State Change",
+        "Detail": json.dumps(detail),
+        "Resources": [],
+    }
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def _wait_for(port: int) -> None:
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
