@@ -48,7 +48,7 @@ def handler(event: SQSEvent, context: LambdaContext) -> PartialItemFailureRespon
             told[record.message_id] = uploads_in(record.body)
         except (ValueError, KeyError) as error:
             logger.error(
-                "not understood", extra={"message": record.message_id, "error": str(error)}
+                "not understood", extra={"message_id": record.message_id, "error": str(error)}
             )
             failed.add(record.message_id)
     for batch, uploads in by_batch(u for several in told.values() for u in several).items():

@@ -130,10 +130,10 @@ class RunTable:
         )
 
     def of_job(self, job_run_id: str) -> Run | None:
-        """The unfinished run that waits for a job."""
+        """The unfinished run that a job was started for."""
         waiting = (
             record
-            for state in (State.SUBMITTED, State.RUNNING)
+            for state in UNFINISHED
             for record in self.in_state(state)
             if record.job_run_id == job_run_id
         )
@@ -202,7 +202,9 @@ class RunTable:
         """Add a run that does not exist. Raises `ConflictError` where it does."""
         try:
             self._table.put_item(
-                Item=_item(record), ConditionExpression="attribute_not_exists(batch)"
+                Item=_item(record),
+                ConditionExpression="attribute_not_exists(#batch)",
+                ExpressionAttributeNames={"#batch": "batch"},
             )
         except ClientError as error:
             _reraise_unless_conflict(error)

@@ -55,7 +55,9 @@ def look_at(record: SQSRecord) -> None:
     work = work_in(record.body)
     left = advance(work.run, station())
     if work.timer and left is not None and left.state == State.OPEN:
-        station().queues.wake(work.run, closing_of(left, rules()).at - time() + 1)
+        # a count that is reached wakes the run by itself; until then it is not counted again
+        closing = closing_of(left, rules(), count_images=lambda: 0)
+        station().queues.wake(work.run, closing.at - time() + 1)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -6,6 +6,7 @@ Started by `darkroom local up`; `LocalCloud` says with what.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -58,6 +59,7 @@ def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     runner = SparkSubmit(s3, folder / "jobs", home, cores, endpoint, region)
     emr = EmrServerless(folder / "emr.json", ACCOUNT, region, cores, runner, _tell)
     checkpoint = Checkpoint(folder)
+    logging.getLogger("persistence").setLevel(logging.WARNING)  # a line each second otherwise
     fill_batches()
     _add_service(app, emr)
 

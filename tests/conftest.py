@@ -9,6 +9,11 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# what a function's environment always has; read when the functions are imported
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "darkroom")
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Darkroom/test")
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray

@@ -205,18 +205,23 @@ def up(port: int | None, cores: int, quiet_seconds: int, stack_name: str) -> Non
     from darkroom.cli.main import ensure_model, home
 
     model = ensure_model().path
-    cloud = local.start(home(), port, cores)
+    cloud = local.start(local.folder_of(home()), home(), port, cores)
     local.use(cloud)
-    parameters = {"QuietSeconds": str(quiet_seconds), "MarkerSeconds": "3", "ReconcileMinutes": "2"}
-    stack = deploy(
-        Deployment(stack_name, cloud.region, model, parameters, archive=False, check=False)
-    )
+    stack = deploy_locally(stack_name, cloud, model, quiet_seconds)
     click.echo(f"\nthe local cloud is up at {cloud.endpoint}; its state: {local.folder_of(home())}")
-    if stack is not None:
-        click.echo("\n".join(where_to_drop(stack)))
+    click.echo("\n".join(where_to_drop(stack)))
     click.echo("\nwith `darkroom --local ...`, or, for the AWS CLI and any other client, paste:")
     for name, value in cloud.environment.items():
         click.echo(f"  export {name}={value}")
+
+
+def deploy_locally(
+    stack_name: str, cloud: local.LocalCloud, model: Path, quiet_seconds: int
+) -> Stack:
+    """The stack of `template.yaml` on a local cloud, with waits that suit one person."""
+    parameters = {"QuietSeconds": str(quiet_seconds), "MarkerSeconds": "3", "ReconcileMinutes": "2"}
+    deploy(Deployment(stack_name, cloud.region, model, parameters, archive=False, check=False))
+    return open_stack(stack_name)
 
 
 @local_group.command()
@@ -224,7 +229,7 @@ def down() -> None:
     """Stop the local cloud; what is in it stays."""
     from darkroom.cli.main import home
 
-    stopped = local.stop(home())
+    stopped = local.stop(local.folder_of(home()))
     click.echo("the local cloud is stopped" if stopped else "the local cloud was not up")
 
 
@@ -236,7 +241,7 @@ def reset(yes: bool) -> None:
 
     if not yes:
         click.confirm("Delete every batch and result in the local cloud?", abort=True)
-    local.reset(home())
+    local.reset(local.folder_of(home()))
     click.echo("the local cloud is empty")
 
 
@@ -246,7 +251,7 @@ def local_logs(lines: int) -> None:
     """Show the end of the local cloud's own log, with its functions' output."""
     from darkroom.cli.main import home
 
-    file = local.log_file(home())
+    file = local.log_file(local.folder_of(home()))
     if not file.is_file():
         raise UsageError("there is no log: the local cloud has never been up")
     sys.stdout.writelines(

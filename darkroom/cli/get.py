@@ -9,7 +9,7 @@ from pathlib import Path
 from darkroom.cli.stack import Stack
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.layout import CURRENT_PCA
+from darkroom.layout import CURRENT_PCA, pca_model
 from darkroom.storage import LocalStore
 from functions.runs import RunRecord, State
 
@@ -22,6 +22,8 @@ def get_batch(stack: Stack, batch: str, out: Path) -> int:
         raise UsageError(f"batch {batch!r} has no finished run: `darkroom status {batch}`")
     version = _pca_version(stack)
     keys = [key for record in done for key in _keys(stack, record, version)]
+    if version:
+        keys += [CURRENT_PCA, *stack.results.list(pca_model(version))]
     store = LocalStore(out)
     return sum(in_parallel(partial(_fetch, stack, store), keys, f"from {batch}"))
 

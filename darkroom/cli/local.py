@@ -26,7 +26,7 @@ _STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """A local cloud's process and address. Its state lives in `folder`."""
+    """A local cloud's process and address."""
 
     pid: int
     port: int
@@ -57,22 +57,22 @@ class LocalCloud:
 
 
 def folder_of(home: Path) -> Path:
-    """Where the local cloud keeps everything."""
+    """Where the local cloud of `darkroom local` keeps everything."""
     return home / "local"
 
 
-def running(home: Path) -> LocalCloud | None:
-    """The local cloud that is up; None where there is none."""
+def running(folder: Path) -> LocalCloud | None:
+    """The local cloud that is up with the state in `folder`; None where there is none."""
     try:
-        known = LocalCloud(**json.loads((folder_of(home) / "process.json").read_text()))
+        known = LocalCloud(**json.loads((folder / "process.json").read_text()))
     except FileNotFoundError:
         return None
     return known if known.answers else None
 
 
-def require(home: Path) -> LocalCloud:
+def require(folder: Path) -> LocalCloud:
     """The local cloud that is up. Raises `UsageError` where there is none."""
-    cloud = running(home)
+    cloud = running(folder)
     if cloud is None:
         raise UsageError("the local cloud is not up: `darkroom local up` starts it")
     return cloud
@@ -85,12 +85,11 @@ def use(cloud: LocalCloud) -> None:
     os.environ.update({**cloud.environment, "AWS_EC2_METADATA_DISABLED": "true"})
 
 
-def start(home: Path, port: int | None, cores: int) -> LocalCloud:
+def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
     """Start the local cloud with the state it was left with; the one that is up if there is one."""
-    already = running(home)
+    already = running(folder)
     if already is not None:
         return already
-    folder = folder_of(home)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = port or _last_port(folder) or _free_port()
     if _is_taken(chosen):
@@ -111,9 +110,9 @@ def start(home: Path, port: int | None, cores: int) -> LocalCloud:
     return cloud
 
 
-def stop(home: Path) -> bool:
+def stop(folder: Path) -> bool:
     """Stop the local cloud; its state stays. False where it was not up."""
-    cloud = running(home)
+    cloud = running(folder)
     if cloud is None:
         return False
     os.kill(cloud.pid, signal.SIGTERM)
@@ -125,15 +124,15 @@ def stop(home: Path) -> bool:
     return True
 
 
-def reset(home: Path) -> None:
+def reset(folder: Path) -> None:
     """Stop the local cloud and forget everything in it."""
-    stop(home)
-    shutil.rmtree(folder_of(home), ignore_errors=True)
+    stop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def log_file(home: Path) -> Path:
+def log_file(folder: Path) -> Path:
     """The server's own log."""
-    return folder_of(home) / "server.log"
+    return folder / "server.log"
 
 
 def _is_alive(pid: int) -> bool:

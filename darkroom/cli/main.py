@@ -44,7 +44,7 @@ class _Group(click.Group):
 def cli(on_this_machine: bool) -> None:
     """Images in; features, principal components, CSV and a balanced receipt out."""
     if on_this_machine:
-        local.use(local.require(home()))
+        local.use(local.require(local.folder_of(home())))
 
 
 @cli.command()
