@@ -4,18 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?=
+WITH_DEV := demo job cloud functions catalog executors
 
-.PHONY: demo test check lint types bench bench-rivals requirements clean
+.PHONY: demo test check lint types template bench bench-rivals requirements clean
 
+# make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
 	@rm -rf .demo
 	@$(if $(PHOTOS),,$(BIN)/python -m benchmarks.pictures .demo/photos)
-	$(BIN)/darkroom run "$(or $(PHOTOS),.demo/photos)" --out .demo/results --plot
+	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-check: lint types test
+check: lint types template test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -23,6 +25,12 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# the stack's template, by three linters; exceptions stand in it, each with its reason
+template: $(VENV)/.dev .lint/sam/.done .lint/checkov/.done
+	$(BIN)/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .lint/sam/bin/sam validate --lint --template template.yaml
+	.lint/checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 
 # make bench PHOTOS=folder: against the bare kernel and against Spark ML; some fifteen minutes
 bench: $(VENV)/.dev
@@ -49,12 +57,19 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	.bench/rivals/bin/pip install --quiet --require-hashes -r requirements/rivals.txt
 	touch $@
 
+.lint/%/.done: requirements/lint-%.txt
+	$(PYTHON) -m venv .lint/$*
+	.lint/$*/bin/pip install --quiet --require-hashes -r $<
+	touch $@
+
 # after a change of a requirements/*.in: needs `uv`
 requirements:
-	cd requirements && for name in dev job demo rivals; do \
+	cd requirements && for name in dev $(WITH_DEV) rivals lint-sam lint-checkov; do \
 	  uv pip compile $$name.in -o $$name.txt --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --custom-compile-command "make requirements" \
-	    $$(case $$name in job|demo) echo "-c dev.txt";; esac) || exit 1; done
+	    $$(case " $(WITH_DEV) " in *" $$name "*) echo "-c dev.txt";; esac) \
+	    $$(case $$name in executors) echo "--no-emit-package sympy --no-emit-package mpmath";; esac) \
+	    || exit 1; done
 
 clean:
-	rm -rf $(VENV) .demo .bench
+	rm -rf $(VENV) .demo .bench .lint build

@@ -23,6 +23,8 @@ REGION = "eu-west-1"
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 
+_started: list[subprocess.Popen[bytes]] = []  # they outlive this process: nobody waits for them
+
 
 @dataclass(frozen=True)
 class LocalCloud:
@@ -94,18 +96,19 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
     chosen = port or _last_port(folder) or _free_port()
     if _is_taken(chosen):
         raise UsageError(f"port {chosen} is taken: choose another with --port")
-    log = (folder / "server.log").open("ab")
     command = [sys.executable, "-m", "local_cloud.server",
                str(chosen), REGION, str(cores), str(folder), str(home)]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-    )
+    with log_file(folder).open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    _started.append(process)
     cloud = LocalCloud(process.pid, chosen, REGION)
     (folder / "process.json").write_text(json.dumps(asdict(cloud)))
     deadline = time.monotonic() + _START_SECONDS
     while not cloud.answers:
         if process.poll() is not None or time.monotonic() > deadline:
-            raise DarkroomError(f"the local cloud did not start; its log: {folder}/server.log")
+            raise DarkroomError(f"the local cloud did not start; its log: {log_file(folder)}")
         time.sleep(0.1)
     return cloud
 

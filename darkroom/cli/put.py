@@ -38,7 +38,7 @@ def put_folder(stack: Stack, folder: Path, batch: str, ready: bool) -> Sent:
     paths = [root.parent / entry.key for entry in listed]
     if not paths:
         raise UsageError(f"there are no files in {folder}")
-    there = stack_sizes(stack, batch)
+    there = _listed(stack, batch)
     send = partial(_send, stack, root, batch, there)
     outcomes = list(in_parallel(send, paths, f"to {batch}"))
     sent = Sent(sum(outcomes), len(outcomes) - sum(outcomes))
@@ -48,12 +48,13 @@ def put_folder(stack: Stack, folder: Path, batch: str, ready: bool) -> Sent:
     return sent
 
 
-def stack_sizes(stack: Stack, batch: str) -> dict[str, int]:
-    """Keys and sizes of what the batch has already."""
+def _listed(stack: Stack, batch: str) -> dict[str, tuple[int, str]]:
+    """Sizes and ETags of what the batch has already, by key."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(
         Bucket=stack.uploads, Prefix=f"{batch}/"
     )
-    return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+    listed = (item for page in pages for item in page.get("Contents", []))
+    return {item["Key"]: (item["Size"], item["ETag"].strip('"')) for item in listed}
 
 
 def put_bytes(stack: Stack, key: str, data: bytes) -> None:
@@ -66,17 +67,23 @@ def put_bytes(stack: Stack, key: str, data: bytes) -> None:
     )
 
 
-def _send(stack: Stack, root: Path, batch: str, there: dict[str, int], path: Path) -> bool:
+def _send(
+    stack: Stack, root: Path, batch: str, there: dict[str, tuple[int, str]], path: Path
+) -> bool:
     """Whether the file had to be sent."""
     key = f"{batch}/{path.relative_to(root).as_posix()}"
     data = path.read_bytes()
-    if there.get(key) == len(data) and _is_same(stack, key, data):
+    size, etag = there.get(key, (-1, ""))
+    if size == len(data) and _is_same(stack, key, etag, data):
         return False
     put_bytes(stack, key, data)
     return True
 
 
-def _is_same(stack: Stack, key: str, data: bytes) -> bool:
+def _is_same(stack: Stack, key: str, etag: str, data: bytes) -> bool:
+    """By the ETag, where it is the content's MD5 (not with KMS, not in parts), or by our own."""
+    if etag == hashlib.md5(data, usedforsecurity=False).hexdigest():
+        return True
     known = stack.s3.head_object(Bucket=stack.uploads, Key=key)["Metadata"].get(_SHA256)
     return bool(known == hashlib.sha256(data).hexdigest())
 

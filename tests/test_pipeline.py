@@ -1,0 +1,171 @@
+"""The whole stack on this machine: template.yaml, the handlers, the real job, real HTTP clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow.parquet as pq
+import pytest
+
+from darkroom.cli import local
+from darkroom.cli.cloud import deploy_locally
+from darkroom.cli.main import home
+from darkroom.cli.put import put_bytes, put_folder
+from darkroom.cli.stack import Stack, open_stack
+from darkroom.cli.status import chosen, wait_until_finished
+from darkroom.layout import Run
+from functions.runs import RunRecord, State
+from tests.conftest import jpeg, make_onnx
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cloud")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "mobilenet_v2.onnx"
+    file.write_bytes(make_onnx())
+    return file
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path, model: Path) -> Iterator[Stack]:
+    """A stack with a quiet period of 3 s, on a local cloud of its own."""
+    before = dict(os.environ)
+    cloud = local.start(folder, home(), None, 2)
+    try:
+        local.use(cloud)
+        yield deploy_locally("darkroom-test", cloud, model, quiet_seconds=3)
+    finally:
+        local.stop(folder)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def finish(stack: Stack, batch: str, run: int | None = None) -> RunRecord:
+    return wait_until_finished(stack, batch, run)
+
+
+def darkroom(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "darkroom.cli.main", *words, "--stack", "darkroom-test"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def aws(*words: str) -> str:
+    command = [sys.executable, "-m", "awscli", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_two_batches_at_once_then_a_top_up(
+    stack: Stack, photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    spring, autumn = photos(20), photos(10, "autumn", first=50)
+    (spring / "apple" / "broken.jpg").write_bytes(b"\xff\xd8\xffno picture")
+    (spring / "notes.txt").write_text("no image")
+    aws(
+        "s3",
+        "cp",
+        "--recursive",
+        "--only-show-errors",
+        str(spring),
+        f"s3://{stack.uploads}/spring/",
+    )
+    put_folder(stack, autumn, "autumn", ready=True)
+    first, second = finish(stack, "spring"), finish(stack, "autumn")
+    assert (first.state, first.processed, first.rejected) == (State.DONE, 20, 1)
+    assert (second.state, second.processed, second.expected) == (State.DONE, 10, 10)
+    assert first.closed_because == "quiet for 3 s"
+    assert first.cost is not None
+    assert first.cost > 0
+
+    sent = darkroom("put", str(spring), "--batch", "spring")
+    assert "0 files sent to batch spring, 22 were there already" in sent.stdout
+    put_bytes(stack, "spring/new/Pêche plate/100.jpg", jpeg(100))
+    top_up = finish(stack, "spring", 2)
+    assert (top_up.state, top_up.processed, top_up.rejected) == (State.DONE, 1, 0)
+
+    glue = boto3.client("glue")
+    found = glue.get_partitions(DatabaseName="darkroom_test", TableName="features")["Partitions"]
+    shown = {tuple(partition["Values"]) for partition in found}
+    assert shown == {("spring", "1"), ("spring", "2"), ("autumn", "1")}
+    view = glue.get_table(DatabaseName="darkroom_test", Name="features_pca")["Table"]
+    version = int(view["Parameters"]["pca_version"])
+    out = tmp_path / "out"
+    assert darkroom("get", "spring", "--out", str(out)).returncode == 0
+    coordinates = pq.read_table(out / f"Results_PCA/model={version}/batch=spring").num_rows
+    assert coordinates == 21
+    lines = (out / "Results_CSV/spring/run=1.csv").read_bytes().split(b"\r\n")
+    assert len(lines) == 1 + 20 + 1
+    assert "outcome" in darkroom("logs", "spring", "--run", "1").stdout
+    told = json.loads(darkroom("status", "--json").stdout)
+    assert [r["state"] for r in told] == ["DONE"] * 3
+
+
+def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
+    put_bytes(stack, "bad/a/1.jpg", b"")
+    put_bytes(stack, "bad/a/2.jpg", b"text")
+    put_bytes(stack, "empty/_READY", b"")
+    put_bytes(stack, "short/1.jpg", jpeg(1))
+    put_bytes(stack, "short/_READY", b'{"images": 3}')
+    bad, empty = finish(stack, "bad"), finish(stack, "empty")
+    assert (bad.state, bad.processed, bad.rejected) == (State.DONE, 0, 2)
+    assert (empty.state, empty.images, empty.job_run_id) == (State.DONE, 0, "")
+    waiting = chosen(stack, "short", None)
+    assert (waiting.state, waiting.uploads, waiting.expected) == (State.OPEN, 1, 3)
+
+    again = darkroom("retry", "empty", "--rejected")
+    assert again.returncode == 2
+    assert "rejected nothing" in again.stderr
+
+
+def test_nothing_is_lost_when_the_machine_loses_power(
+    stack: Stack, folder: Path, photos: Callable[..., Path]
+) -> None:
+    """The local cloud is killed while a job runs, and once more right after an upload."""
+    put_folder(stack, photos(12, "storm"), "storm", ready=True)
+    while chosen_state(stack, "storm") != State.RUNNING:
+        time.sleep(0.1)
+    kill(folder)
+    put_bytes(open_stack("darkroom-test"), "late/1.jpg", jpeg(200))
+    kill(folder)
+    stack = open_stack("darkroom-test")
+    storm, late = finish(stack, "storm"), finish(stack, "late")
+    assert (storm.state, storm.run, storm.processed) == (State.DONE, 1, 12)
+    assert (late.state, late.run, late.processed) == (State.DONE, 1, 1)
+    assert [r.run for r in stack.runs.of_batch("storm")] == [1]
+    assert len(stack.results.list(Run("storm", 1).results)) == 1
+
+
+def chosen_state(stack: Stack, batch: str) -> State | None:
+    latest = stack.runs.latest(batch)
+    return latest.state if latest else None
+
+
+def kill(folder: Path) -> None:
+    """`kill -9`, then `up` again with the state that is on disk."""
+    cloud = local.require(folder)
+    os.kill(cloud.pid, signal.SIGKILL)
+    os.waitpid(cloud.pid, 0)
+    assert local.start(folder, home(), None, 2).port == cloud.port
+
+
+def test_the_queue_service_fills_batches(stack: Stack) -> None:
+    """What `ministack_fixes.fill_batches` is for: 40 uploads make few invocations, not 40."""
+    put_bytes(stack, "many/_READY", b'{"images": 1000}')  # stays open: no job is needed
+    for number in range(40):
+        put_bytes(stack, f"many/{number}.jpg", jpeg(number % 3))
+    while (record := stack.runs.latest("many")) is None or record.uploads < 40:
+        time.sleep(0.2)
+    assert len(stack.results.list("incoming/many")) <= 3
