@@ -119,17 +119,24 @@ class JobWatch:
         meaning = next((words for pattern, words in _WORDS if re.search(pattern, details)), "")
         return said or meaning or f"the job ended without a word: {details[:300] or 'no details'}"
 
-    def log_key(self, job_run_id: str) -> str:
-        """Where EMR Serverless puts the driver's log."""
-        jobs = f"{self.log_prefix}/applications/{self.application_id}/jobs/{job_run_id}"
-        return f"{jobs}/SPARK_DRIVER/stderr.gz"
+    def log(self, job_run_id: str) -> str:
+        """What the job and Spark wrote; '' before there is anything.
 
-    def _last_word(self, job_run_id: str) -> str:
+        Spark joins all that a Python driver writes into its own standard output.
+        """
+        jobs = f"{self.log_prefix}/applications/{self.application_id}/jobs/{job_run_id}"
+        return "".join(
+            self._unpacked(f"{jobs}/SPARK_DRIVER/{stream}.gz") for stream in ("stderr", "stdout")
+        )
+
+    def _unpacked(self, key: str) -> str:
         try:
-            log = gzip.decompress(self.logs.read(self.log_key(job_run_id))).decode(errors="replace")
+            return gzip.decompress(self.logs.read(key)).decode(errors="replace")
         except (ObjectNotFoundError, OSError, EOFError):
             return ""
-        for line in reversed(log.splitlines()):
+
+    def _last_word(self, job_run_id: str) -> str:
+        for line in reversed(self.log(job_run_id).splitlines()):
             if '"outcome": "failed"' in line:
                 try:
                     return str(json.loads(line[line.index("{") :])["message"])

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 ACCOUNT = "000000000000"
+SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "events", "glue", "iam", "lambda", "logs",
+            "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -38,6 +40,8 @@ def settings(port: int, region: str, folder: Path) -> dict[str, str]:
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(folder / "s3"),
         "LOG_LEVEL": "INFO",
+        "SERVICES": ",".join(SERVICES),
+        "IOT_MTLS_ENABLED": "0",
     }
 
 

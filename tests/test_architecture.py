@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 FORBIDDEN = {
     "darkroom": {"pyspark", "boto3", "emr_serverless_job", "functions", "local_cloud", "click"},
     "emr_serverless_job": {"functions", "local_cloud", "tensorflow", "keras", "click"},
+    "functions": {"emr_serverless_job", "local_cloud", "pyspark", "click", "numpy", "PIL"},
 }
 ALLOWED = {"darkroom/storage.py": {"boto3"}}  # for keys that obstore refuses
 
@@ -40,6 +43,21 @@ def test_dependencies_point_one_way(package: str) -> None:
 def test_the_core_and_the_executors_never_import_tensorflow() -> None:
     for path in (ROOT / "darkroom").glob("*.py"):
         assert not {"tensorflow", "keras"} & {n.split(".")[0] for n in imports(path)}, path
+
+
+@pytest.mark.parametrize(
+    ("functions", "absent"),
+    [
+        (["collect_uploads", "submit_job", "reconcile"], ["numpy", "PIL", "obstore", "pyarrow"]),
+        (["catalog_results"], ["numpy", "PIL", "obstore", "pandas"]),
+    ],
+    ids=["small", "catalog"],
+)
+def test_functions_need_no_more_than_is_deployed(functions: list[str], absent: list[str]) -> None:
+    words = f"import sys; sys.modules.update(dict.fromkeys({absent})); "
+    words += "; ".join(f"import functions.{name}" for name in functions)
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_requirements_carry_hashes_and_no_addresses() -> None:

@@ -17,10 +17,12 @@ import pytest
 
 from darkroom.cli import local
 from darkroom.cli.cloud import deploy_locally
+from darkroom.cli.deploy import destroy
 from darkroom.cli.main import home
 from darkroom.cli.put import put_bytes, put_folder
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import chosen, wait_until_finished
+from darkroom.errors import UsageError
 from darkroom.layout import Run
 from functions.runs import RunRecord, State
 from tests.conftest import jpeg, make_onnx
@@ -169,3 +171,17 @@ def test_the_queue_service_fills_batches(stack: Stack) -> None:
     while (record := stack.runs.latest("many")) is None or record.uploads < 40:
         time.sleep(0.2)
     assert len(stack.results.list("incoming/many")) <= 3
+
+
+def test_a_stack_can_be_brought_up_to_date_and_taken_away(stack: Stack, model: Path) -> None:
+    cloud = local.LocalCloud(0, 0, local.REGION)
+    passing = deploy_locally("darkroom-passing", cloud, model, quiet_seconds=30)
+    deploy_locally("darkroom-passing", cloud, model, quiet_seconds=40)
+    assert open_stack("darkroom-passing").closing_rules.quiet_seconds == 40
+    put_bytes(passing, "spring/1.jpg", jpeg(1))
+    destroy("darkroom-passing", local.REGION, delete_data=True)
+    with pytest.raises(UsageError, match="there is no stack 'darkroom-passing'"):
+        open_stack("darkroom-passing")
+    buckets = {bucket["Name"] for bucket in stack.s3.list_buckets()["Buckets"]}
+    assert not any(name.startswith("darkroom-passing") for name in buckets)
+    assert stack.uploads in buckets

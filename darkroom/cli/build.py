@@ -23,7 +23,7 @@ _PLATFORMS = {
     "X86_64": "x86_64",
     "ARM64": "aarch64",
 }
-_TAGS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28")
+_TAGS = ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(17, 35)))  # glibc to 2.34
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FUNCTION_PACKAGES = ("darkroom", "functions")
 _JOB_PACKAGES = ("darkroom", "emr_serverless_job")
@@ -92,15 +92,20 @@ def build_environment(folder: Path, architecture: str) -> Path:
     install(requirements, unpacked, _PLATFORMS[architecture], "3.11")
     _leave_out_tests(unpacked)
     _check_size(unpacked, MOST_ARCHIVE_BYTES)
+    pack(unpacked, archive)
+    return archive
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """A folder as `tar.gz`; the same content gives the same bytes."""
     partial = archive.with_suffix(".partial")
     with (
-        gzip.GzipFile(partial, "wb", mtime=0) as packed,
+        gzip.GzipFile(partial, "wb", compresslevel=6, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
-        for path in sorted(unpacked.rglob("*")):
-            tar.add(path, path.relative_to(unpacked).as_posix(), recursive=False, filter=_plain)
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
     partial.replace(archive)
-    return archive
 
 
 def install(requirements: Path, target: Path, machine: str, python: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import sys
@@ -18,7 +17,7 @@ from darkroom.cli.get import get_batch
 from darkroom.cli.put import put_folder, say
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import FINISHED, as_json, chosen, records, words
-from darkroom.errors import ObjectNotFoundError, UsageError
+from darkroom.errors import UsageError
 from functions.job_runs import JobWatch
 from functions.redrive import redrive
 from functions.retry import retry_failed, retry_rejected
@@ -96,11 +95,10 @@ def logs(batch: str, run: int | None, stack_name: str) -> None:
     if not record.job_run_id:
         raise UsageError(f"no job has been started yet: {words(record, stack.closing_rules)}")
     watch = JobWatch(None, stack.outputs["ApplicationId"], stack.artifacts, "logs")
-    try:
-        packed = stack.artifacts.read(watch.log_key(record.job_run_id))
-    except ObjectNotFoundError as error:
-        raise UsageError("the job has written no log yet: try again in a minute") from error
-    click.echo(gzip.decompress(packed).decode(errors="replace"), nl=False)
+    log = watch.log(record.job_run_id)
+    if not log:
+        raise UsageError("the job has written no log yet: try again in a minute")
+    click.echo(log, nl=False)
 
 
 @click.command()

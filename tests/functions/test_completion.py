@@ -18,7 +18,6 @@ from darkroom.layout import Run
 from darkroom.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 from functions import catalog_results
 from functions.csv_writer import CsvWriter, Progress
-from functions.job_runs import JobWatch
 from functions.redrive import redrive
 from functions.retry import retry_failed, retry_rejected
 from functions.runs import State
@@ -120,10 +119,10 @@ class TestFailure:
             world.deliver("submit")
             job = list(world.emr._jobs.values())[-1]
             if log:
-                watch = JobWatch(None, job["applicationId"], world.results, "logs")
                 world.s3.put_object(
                     Bucket="artifacts",
-                    Key=watch.log_key(job["jobRunId"]),
+                    Key=f"logs/applications/{job['applicationId']}/jobs/{job['jobRunId']}"
+                    "/SPARK_DRIVER/stdout.gz",
                     Body=gzip.compress(log.encode()),
                 )
             world.emr._change(job, "FAILED", details)

@@ -31,8 +31,10 @@ def a_batch_and_a_top_up(world: World) -> None:
 
 
 def a_refit(world: World) -> None:
+    world.preparing = True
     world.upload("spring/1.jpg")
     world.pump()
+    world.preparing = False
     world.pca_version = 2
     world.upload("autumn/1.jpg")
     world.pump()

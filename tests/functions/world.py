@@ -77,6 +77,7 @@ class World:
     urls: dict[str, str]
     calls: list[str] = field(default_factory=list)
     in_handler: bool = False
+    preparing: bool = False
     deliveries: int = 1
     backwards: bool = False
     sequence: int = 0
@@ -192,7 +193,7 @@ class World:
 
     def note_call(self, name: str) -> None:
         """An AWS call was made, and has had its effect."""
-        if self.in_handler:
+        if self.in_handler and not self.preparing:
             self.calls.append(name)
             self.on_call(name)
 

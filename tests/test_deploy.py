@@ -1,0 +1,113 @@
+"""What a deployment uploads, and `deploy` and `destroy` themselves, on the local cloud."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from darkroom.cli import build
+from darkroom.cli.build import build_environment, build_functions, build_job, pack
+from darkroom.cli.deploy import Deployment, deploy
+from darkroom.errors import DarkroomError, UsageError
+
+IN_THE_ARCHIVE = ("boto3", "numpy", "obstore", "onnxruntime", "PIL")
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("build")
+
+
+@pytest.mark.timeout(300)
+def test_the_archive_holds_all_that_the_job_imports(builds: Path) -> None:
+    """In a Python 3.11 that sees nothing else; on the machine's own architecture."""
+    archive = build_environment(builds, "X86_64")
+    unpacked = builds / "environment-x86_64"
+    size = sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file())
+    assert size < build.MOST_ARCHIVE_BYTES
+    assert archive.stat().st_size < 100e6
+    assert not (unpacked / "sympy").exists()
+    if platform.machine() == "x86_64" and sys.version_info[:2] == (3, 11):
+        words = "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; "
+        words += f"sys.path.insert(0, {str(unpacked)!r}); import {', '.join(IN_THE_ARCHIVE)}; "
+        words += "assert onnxruntime.__file__.startswith(sys.path[0])"
+        command = [sys.executable, "-I", "-S", "-c", words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_same_content_gives_the_same_archive(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "package").mkdir(parents=True)
+        (tmp_path / name / "package" / "module.py").write_text("x = 1")
+        pack(tmp_path / name, tmp_path / f"{name}.tar.gz")
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+
+
+@pytest.mark.timeout(300)
+def test_both_architectures_have_wheels(builds: Path) -> None:
+    assert build_environment(builds, "ARM64").stat().st_size > 10e6
+
+
+@pytest.mark.timeout(300)
+def test_the_functions_fit_into_lambda(builds: Path) -> None:
+    build_functions(builds, dependencies=True)
+    for name in ("functions", "catalog"):
+        folder = builds / name
+        assert (folder / "functions" / "advance.py").is_file()
+        assert (folder / "aws_lambda_powertools").is_dir()
+        assert not (folder / "darkroom" / "cli").exists()
+    assert not (builds / "functions" / "pyarrow").exists()
+    (machine_code,) = (builds / "catalog" / "pyarrow").glob("lib.*.so")
+    assert "cpython-313-aarch64" in machine_code.name
+
+
+def test_the_same_sources_give_the_same_release(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"one")
+    one = build_job(tmp_path / "a", model, None)
+    two = build_job(tmp_path / "b", model, None)
+    model.write_bytes(b"two")
+    assert one.release == two.release != build_job(tmp_path / "c", model, None).release
+
+
+def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "MOST_FUNCTION_BYTES", 1000)
+    with pytest.raises(DarkroomError, match="the limit is 1000"):
+        build_functions(tmp_path, dependencies=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "words"),
+    [
+        ("darkroom", "us-east-1", "processed in the EU alone"),
+        ("darkroom", "eu-west-2", "processed in the EU alone"),
+        ("darkroom", "", "choose with --region"),
+        ("Darkroom", "eu-west-1", "cannot name a stack"),
+        ("d" * 28, "eu-west-1", "at most 27"),
+    ],
+    ids=["america", "britain", "nowhere", "capitals", "too-long"],
+)
+def test_bad_places_and_names_are_refused(
+    name: str, region: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        deploy(Deployment(name, region, tmp_path / "model.onnx"))
+
+
+def test_a_dry_run_builds_and_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # nobody answers there
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"model")
+    parameters = {"QuietSeconds": "30"}
+    deployment = Deployment("d", "eu-west-1", model, parameters, archive=False, dry_run=True)
+    assert deploy(deployment) is None
+    told = capsys.readouterr().out
+    assert "parameter QuietSeconds = 30" in told
+    assert "nothing was sent to AWS" in told
