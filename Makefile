@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PHOTOS ?=
 WITH_DEV := demo job cloud functions catalog executors
 
-.PHONY: demo test check lint types template bench bench-rivals requirements clean
+.PHONY: demo test check lint types template bench bench-e2e bench-rivals requirements clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -35,6 +35,11 @@ template: $(VENV)/.dev .lint/sam/.done .lint/checkov/.done
 # make bench PHOTOS=folder: against the bare kernel and against Spark ML; some fifteen minutes
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+# 22,688 small pictures the whole way through the local cloud, and a CSV of a million rows
+bench-e2e: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.csv_export
+	$(BIN)/python -m benchmarks.end_to_end
 
 # make bench-rivals PHOTOS=folder: against Daft and Ray Data, in an environment of their own
 bench-rivals: $(VENV)/.dev .bench/rivals/.done

@@ -43,14 +43,17 @@ def csv_chunks(
     if not first_file:
         yield (header(components) + "\r\n").encode()
     keys = store.list(run.results_pca(version), ".parquet")[first_file:]
-    for data in read_ahead(store.read, keys, _FILES_AHEAD):
-        table = from_parquet(data, ["path", "label", "pca"])
-        yield "".join(f"{line}\r\n" for line in _lines(table, components)).encode()
+    yield from read_ahead(lambda key: _chunk(store.read(key), components), keys, _FILES_AHEAD)
 
 
 def export_csv(store: Store, run: Run, version: int, components: int) -> None:
     """Write the run's CSV; repeating it replaces the file."""
     store.write_chunks(run.csv, csv_chunks(store, run, version, components))
+
+
+def _chunk(data: bytes, components: int) -> bytes:
+    table = from_parquet(data, ["path", "label", "pca"])
+    return "".join(f"{line}\r\n" for line in _lines(table, components)).encode()
 
 
 def _lines(table: pa.Table, components: int) -> list[str]:

@@ -91,10 +91,12 @@ def _of(record: RunRecord) -> str:
 def _equation(record: RunRecord) -> str:
     found = (record.processed or 0) + (record.rejected or 0) + (record.missing or 0)
     took = _duration(record.changed_at - record.opened_at)
+    others = (record.images or 0) - found
+    skipped = f" ({others} more are no images)" if others else ""
     cost = f", cost {record.cost:.4f} {record.currency}" if record.cost is not None else ""
     return (
         f"{found} found = {record.processed} processed + {record.rejected} rejected "
-        f"+ {record.missing} missing, in {took}{cost}"
+        f"+ {record.missing} missing{skipped}, in {took}{cost}"
     )
 
 
