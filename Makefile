@@ -64,7 +64,7 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 
 .lint/%/.done: requirements/lint-%.txt
 	$(PYTHON) -m venv .lint/$*
-	.lint/$*/bin/pip install --quiet --require-hashes -r $<
+	.lint/$*/bin/pip install --quiet --no-deps --require-hashes -r $<
 	touch $@
 
 # after a change of a requirements/*.in: needs `uv`

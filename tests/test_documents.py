@@ -37,7 +37,7 @@ def test_commands_exist(document: Path) -> None:
 
 def test_options_exist() -> None:
     text = (ROOT / "README.md").read_text()
-    lines = re.findall(r"^\$ \.venv/bin/darkroom ([a-z]+) (.*)$", text, re.M)
+    lines = re.findall(r"^\$ \.venv/bin/darkroom (?:--local )?([a-z]+) (.*)$", text, re.M)
     assert lines
     for command, words in lines:
         asked = [sys.executable, "-m", "darkroom.cli.main", command, "--help"]

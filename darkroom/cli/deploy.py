@@ -133,10 +133,36 @@ def _deploy_stack(deployment: Deployment, account: str, parameters: Mapping[str,
     _aws("cloudformation", "package", "--template-file", str(ROOT / "template.yaml"),
          "--s3-bucket", bucket, "--output-template-file", str(packaged))  # fmt: skip
     overrides = [f"{name}={value}" for name, value in parameters.items()]
-    _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket", bucket,
-         "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
-         "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
-         "--parameter-overrides", *overrides)  # fmt: skip
+    try:
+        _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket", bucket,
+             "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
+             "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
+             "--parameter-overrides", *overrides)  # fmt: skip
+    except DarkroomError as error:
+        raise DarkroomError(_why_not(deployment.name) or str(error)) from error
+
+
+def _why_not(name: str) -> str:
+    """What CloudFormation says of the first resource that failed, and what to do about it."""
+    try:
+        events = boto3.client("cloudformation").describe_stack_events(StackName=name)
+    except ClientError:
+        return ""
+    failed = [
+        event
+        for event in events["StackEvents"]
+        if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
+    ]
+    if not failed:
+        return ""
+    first = failed[-1]
+    reason = f"{first['LogicalResourceId']}: {first['ResourceStatusReason']}"
+    if "already exists" in reason or "AlreadyOwnedByYou" in reason:
+        reason += (
+            f"\nIt is left from an earlier stack {name!r} that was removed without --delete-data: "
+            "choose another name with --stack, or delete it by hand"
+        )
+    return f"the stack {name} could not be deployed. {reason}"
 
 
 def code_bucket(name: str, account: str, region: str) -> str:
