@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PHOTOS ?=
 WITH_DEV := demo job cloud functions catalog executors
 
-.PHONY: demo test check lint types template bench bench-e2e bench-rivals requirements clean
+.PHONY: demo test test-stack test-rest check lint types template bench bench-e2e bench-rivals requirements clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -14,8 +14,17 @@ demo: $(VENV)/.demo
 	@$(if $(PHOTOS),,$(BIN)/python -m benchmarks.pictures .demo/photos)
 	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
+# the tests of the whole stack mostly wait: they run beside the others
+STACK_TESTS := tests/test_pipeline.py tests/test_deploy.py
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-stack test-rest
+
+test-stack: $(VENV)/.dev
+	$(BIN)/python -m pytest $(STACK_TESTS)
+
+test-rest: $(VENV)/.dev
+	$(BIN)/python -m pytest $(STACK_TESTS:%=--ignore=%)
 
 check: lint types template test
 

@@ -16,24 +16,26 @@ RULES = ClosingRules(quiet_seconds=120, marker_seconds=15, max_age_seconds=21600
 
 def record(**changes: object) -> RunRecord:
     now = time()
+    ago: dict[str, float] = changes.pop("ago", {})  # type: ignore[assignment]
+    moments = {name: now - seconds for name, seconds in ago.items()}
     made = RunRecord("spring", 1, State.OPEN, opened_at=now - 60, last_upload_at=now - 80,
                      uploads=412, images=412)  # fmt: skip
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes, **moments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({}, "waiting: 412 files, closes in 40 s unless more come"),
-        ({"ready": True, "last_upload_at": time()}, "waiting: 412 files, closes in 15 s"),
+        ({"ready": True, "ago": {"last_upload_at": 0}}, "waiting: 412 files, closes in 15 s"),
         ({"ready": True, "expected": 500}, "waiting: 412 files, closes in 6.0 h"),
         ({"state": State.SEALED, "closed_because": "quiet for 120 s"},
          "closed (quiet for 120 s): the job is being submitted"),
         ({"state": State.SEALED, "closed_because": "quiet", "reason": "x", "attempt": 2},
          "closed (quiet): the job is being submitted again, since attempt 1 failed"),
-        ({"state": State.SUBMITTED, "submitted_at": time() - 5},
+        ({"state": State.SUBMITTED, "ago": {"submitted_at": 5}},
          "submitted 5 s ago: 412 files, attempt 1"),
-        ({"state": State.RUNNING, "submitted_at": time() - 300},
+        ({"state": State.RUNNING, "ago": {"submitted_at": 300}},
          "running for 5 min: 412 files, attempt 1"),
         ({"state": State.SUCCEEDED},
          "processed: 412 files, attempt 1; the results are being catalogued"),

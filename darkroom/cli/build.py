@@ -100,7 +100,8 @@ def pack(folder: Path, archive: Path) -> None:
     """A folder as `tar.gz`; the same content gives the same bytes."""
     partial = archive.with_suffix(".partial")
     with (
-        gzip.GzipFile(partial, "wb", compresslevel=6, mtime=0) as packed,
+        partial.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
         for path in sorted(folder.rglob("*")):

@@ -54,16 +54,19 @@ def put(folder: Path, batch: str, ready: bool, stack_name: str) -> None:
 def status(batch: str | None, watch: bool, for_programs: bool, stack_name: str) -> None:
     """Say where each batch stands, or the runs of one BATCH."""
     stack = open_stack(stack_name)
-    before = ""
+    before: tuple[list[object], int] = ([], 0)  # states, and lines on the screen
     while True:
         found = records(stack, batch)
-        shown = _shown(stack, found, for_programs)
-        if shown != before:
+        states: list[object] = [(record.batch, record.run, record.state) for record in found]
+        if sys.stdout.isatty() or states != before[0] or not before[1]:
+            shown = _shown(stack, found, for_programs)
+            if sys.stdout.isatty() and before[1]:
+                click.echo(f"\x1b[{before[1]}F\x1b[J", nl=False)  # up, and clear what is below
             click.echo(shown)
-            before = shown
+            before = (states, shown.count("\n") + 1)
         if not watch or (found and all(record.state in FINISHED for record in found)):
             return
-        time.sleep(2)
+        time.sleep(1)
 
 
 def _shown(stack: Stack, found: list[RunRecord], for_programs: bool) -> str:
