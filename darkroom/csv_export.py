@@ -57,17 +57,14 @@ def _chunk(data: bytes, components: int) -> bytes:
 
 
 def _lines(table: pa.Table, components: int) -> list[str]:
-    text = [_field(table["path"]), _field(table["label"])]
     flat = table["pca"].combine_chunks().flatten()
-    numbers = [pc.cast(flat.take(_every(flat, at, components)), pa.string())
-               for at in range(components)]  # fmt: skip
-    columns = [column.combine_chunks() for column in text] + numbers
-    lines: list[str] = pc.binary_join_element_wise(*columns, ",").to_pylist()
+    offsets = pa.array(range(0, len(flat) + 1, components), pa.int32())
+    rows = pa.ListArray.from_arrays(offsets, pc.cast(flat, pa.string()))
+    text = [_field(table[name]).combine_chunks() for name in ("path", "label")]
+    lines: list[str] = pc.binary_join_element_wise(
+        *text, pc.binary_join(rows, ","), ","
+    ).to_pylist()
     return lines
-
-
-def _every(flat: pa.Array, start: int, step: int) -> pa.Array:
-    return pa.array(range(start, len(flat), step), pa.int64())
 
 
 def _field(column: pa.ChunkedArray) -> pa.ChunkedArray:
