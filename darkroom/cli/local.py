@@ -93,6 +93,7 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
     if already is not None:
         return already
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()  # the server and its jobs work elsewhere
     chosen = port or _last_port(folder) or _free_port()
     if _is_taken(chosen):
         raise UsageError(f"port {chosen} is taken: choose another with --port")
