@@ -117,7 +117,9 @@ class JobWatch:
         one, else what the service says of it."""
         said = self._last_word(job_run_id)
         meaning = next((words for pattern, words in _WORDS if re.search(pattern, details)), "")
-        return said or meaning or f"the job ended without a word: {details[:300] or 'no details'}"
+        status = re.search(r"exit ?[Cc]ode:? -?\d+", details)
+        left = f" ({status[0]})" if status else ""
+        return said or meaning or f"the job was ended before it could say why{left}: see its log"
 
     def log(self, job_run_id: str) -> str:
         """What the job and Spark wrote; '' before there is anything.

@@ -150,6 +150,32 @@ def test_nothing_is_lost_when_the_machine_loses_power(
     assert len(stack.results.list(Run("storm", 1).results)) == 1
 
 
+def test_killed_processes_are_made_good(
+    stack: Stack, folder: Path, photos: Callable[..., Path]
+) -> None:
+    """`kill -9` of Spark and of every function's process, while the job runs."""
+    put_folder(stack, photos(12, "killed"), "killed", ready=True)
+    while chosen_state(stack, "killed") != State.RUNNING:
+        time.sleep(0.1)
+    job_run_id = chosen(stack, "killed", None).job_run_id
+    spark = int((folder / "jobs" / job_run_id / "pid").read_text())
+    functions = children(local.require(folder).pid) - {spark}
+    assert functions
+    for function in functions:
+        os.kill(function, signal.SIGKILL)
+    os.killpg(spark, signal.SIGKILL)
+    done = finish(stack, "killed")
+    assert (done.state, done.attempt, done.processed) == (State.DONE, 2, 12)
+    assert len(stack.results.list(Run("killed", 1).results)) == 1
+
+
+def children(pid: int) -> set[int]:
+    asked = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return set(map(int, asked.stdout.split()))
+
+
 def chosen_state(stack: Stack, batch: str) -> State | None:
     latest = stack.runs.latest(batch)
     return latest.state if latest else None

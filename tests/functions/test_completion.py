@@ -143,7 +143,8 @@ class TestFailure:
             ("AccessDenied when calling GetObject", "check the job role"),
             ("ApplicationMaxCapacityExceeded", "raise the stack's MaximumVcpu"),
             ("Job execution timed out", "JobTimeoutMinutes"),
-            ("", "without a word"),
+            ("", "before it could say why"),
+            ("Job failed, exit code 1: noise", "(exit code 1): see its log"),
         ],
         ids=["memory", "access", "capacity", "time", "silence"],
     )
