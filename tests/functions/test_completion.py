@@ -146,7 +146,7 @@ class TestFailure:
             ("", "before it could say why"),
             ("Job failed, exit code 1: noise", "(exit code 1): see its log"),
         ],
-        ids=["memory", "access", "capacity", "time", "silence"],
+        ids=["memory", "access", "capacity", "time", "silence", "status"],
     )
     def test_without_a_log_is_told_in_words(self, world: World, details: str, words: str) -> None:
         assert words in self.fail(world, details=details)
