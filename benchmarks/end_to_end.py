@@ -27,7 +27,7 @@ from darkroom import receipt
 from darkroom.cli import local
 from darkroom.cli.cloud import deploy_locally
 from darkroom.cli.get import get_batch
-from darkroom.cli.main import ensure_model, home
+from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_folder
 from darkroom.cli.stack import Stack
 from darkroom.cli.status import wait_until_finished

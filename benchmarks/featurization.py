@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
 from darkroom.backbone import load_backbone
+from darkroom.cli.home import ensure_model, home
 from darkroom.cli.local_spark import session
-from darkroom.cli.main import ensure_model, home
 from darkroom.features import EMBED_BATCH
 from darkroom.images import Limits, Pixels, read_image
 from darkroom.layout import Run

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import save
+from darkroom.cli.home import ensure_model, home
 from darkroom.cli.local_spark import session
-from darkroom.cli.main import ensure_model, home
 from darkroom.layout import Run
 from darkroom.manifest import walk_folder
 from darkroom.storage import LocalStore

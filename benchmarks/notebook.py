@@ -21,8 +21,8 @@ from pyspark.sql.pandas.functions import pandas_udf
 from benchmarks.featurization import CORES, job_rate
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
+from darkroom.cli.home import ensure_model, home
 from darkroom.cli.local_spark import session
-from darkroom.cli.main import ensure_model, home
 from darkroom.manifest import walk_folder
 from darkroom.model.export import keras_model
 from darkroom.model.weights import find_weights

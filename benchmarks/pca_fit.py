@@ -15,8 +15,8 @@ from pyspark.sql.functions import col
 
 from benchmarks.record import middle, save
 from darkroom import pca
+from darkroom.cli.home import home
 from darkroom.cli.local_spark import session
-from darkroom.cli.main import home
 from darkroom.layout import part_file
 from darkroom.parquet import to_parquet
 from darkroom.storage import LocalStore

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
-from darkroom.cli.main import ensure_model
+from darkroom.cli.home import ensure_model
 
 METHOD = (
     "wall time of the whole process, start and imports included, 2 cores, same files, ONNX model, "

@@ -12,6 +12,8 @@ from darkroom.manifest import Entry
 from darkroom.read_ahead import read_ahead
 from darkroom.storage import open_store
 
+_READ_AHEAD_BYTES = 256 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -22,12 +24,14 @@ class Fetched:
 
 
 def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:
-    """Read the entries in order, a few ahead.
+    """Read the entries in order, a few ahead; fewer where they are large.
 
     An object that is gone is `missing`, one that its size alone rules out is never read.
     """
     depth = max((open_store(store).read_ahead for store in {e.store for e in entries}), default=1)
-    return read_ahead(partial(_fetch, limits=limits), entries, depth)
+    sizes = (entry.size_bytes for entry in entries if entry.size_bytes <= limits.max_bytes)
+    fitting = _READ_AHEAD_BYTES // max(*sizes, 1, 1)
+    return read_ahead(partial(_fetch, limits=limits), entries, max(min(depth, fitting), 1))
 
 
 def _fetch(entry: Entry, limits: Limits) -> Fetched:

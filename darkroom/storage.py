@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -164,8 +165,10 @@ class S3Store(Store):
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-        plain: Any = {"client_options": {"allow_http": True}} if endpoint[:5] == "http:" else {}
-        self._store = ObstoreBucket(bucket, **plain)
+        options: Any = {"client_options": {"allow_http": True}} if endpoint[:5] == "http:" else {}
+        if "AWS_ACCESS_KEY_ID" not in os.environ:
+            options["credential_provider"] = _credentials()
+        self._store = ObstoreBucket(bucket, **options)
 
     def read(self, key: str, version_id: str | None = None) -> bytes:
         """See `Store`. With `version_id`, that version, unless the object was deleted since."""
@@ -257,6 +260,19 @@ class S3Store(Store):
 
         if keys:
             obstore.delete(self._store, [self._prefix + key for key in keys])
+
+
+def _credentials() -> Any:
+    """Credentials as boto3 finds them: obstore by itself knows neither profiles nor the way that
+    EMR Serverless gives a job its role (a container's URI without a token)."""
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    try:
+        return Boto3CredentialProvider(ttl=timedelta(minutes=5))  # boto3 renews them in time
+    except ValueError as error:
+        raise UsageError(
+            "there are no AWS credentials: `aws configure sso`, or set AWS_PROFILE"
+        ) from error
 
 
 @lru_cache

@@ -86,13 +86,14 @@ def _corpus_statistics(
     own = run_statistics(spark, request.output, files)
     if own is not None:
         store.write(request.run.statistics, statistics.pack(own))
-    shares = [own] if own is not None else []
-    for run in earlier:
+    merged = own
+    for run in earlier:  # one at a time: each holds a Gram matrix of 13 MB
         try:
-            shares.append(statistics.unpack(store.read(run.statistics)))
+            share = statistics.unpack(store.read(run.statistics))
         except ObjectNotFoundError:  # a run without a single good image
             continue
-    return reduce(add, shares) if shares else statistics.no_statistics(0)
+        merged = share if merged is None else merged + share
+    return merged if merged is not None else statistics.no_statistics(0)
 
 
 def run_statistics(spark: SparkSession, output: str, files: list[str]) -> Statistics | None:
@@ -181,12 +182,13 @@ def read_features(spark: SparkSession, output: str, files: list[str]) -> DataFra
 def project_runs(spark: SparkSession, output: str, runs: list[Run], version: Version) -> None:
     """Write the runs' coordinates under the version, a file for each features file."""
     store = open_store(output)
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for run in runs:
-        target = run.results_pca(version.number)
-        store.delete(store.list(target))
+        folder = run.results_pca(version.number)
         sources = store.list(run.results, ".parquet")
-        pairs += [(source, f"{target}/{source.rpartition('/')[2]}") for source in sources]
+        targets = [f"{folder}/{source.rpartition('/')[2]}" for source in sources]
+        store.delete(sorted(set(store.list(folder)) - set(targets)))  # of an earlier attempt
+        pairs += zip(sources, targets, strict=True)
     if not pairs:
         return
     basis = spark.sparkContext.broadcast(pca.pack(version.basis))
@@ -228,6 +230,8 @@ def _publish(store: Store, request: Request, version: Version) -> None:
     try:
         store.write_if(CURRENT_PCA, (json.dumps(pointer) + "\n").encode(), version.etag)
     except ConflictError:
+        if json.loads(store.read(CURRENT_PCA)) == pointer:  # ours: the answer was lost, not the PUT
+            return
         for folder in (pca_model(version.number), f"Results_PCA/model={version.number}"):
             store.delete(store.list(folder))
         raise

@@ -9,11 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,7 +21,7 @@ from functions.csv_writer import CsvWriter
 from functions.glue_catalog import GlueCatalog
 from functions.job_runs import JobWatch
 from functions.notify import Notifier
-from functions.observability import count, logger, metrics, report, tracer
+from functions.observability import count, logger, message_processor, metrics, report, tracer
 from functions.prices import Prices
 from functions.queues import WorkQueues, job_in, work_in
 from functions.runs import RunTable
@@ -33,7 +29,7 @@ from functions.settings import CatalogSettings, read_settings
 
 _MARGIN_MILLISECONDS = 60_000
 
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = message_processor()
 
 
 @cache

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from functions.runs import RunRecord
 
+MOST_PARTS = 10_000  # their names fill half of what DynamoDB allows an item
+
 
 @dataclass(frozen=True)
 class ClosingRules:
@@ -33,6 +35,8 @@ def closing_of(
 
     `count_images` counts the distinct images so far; without it, events are taken for images.
     """
+    if len(record.parts) >= MOST_PARTS:
+        return Closing(record.last_upload_at, f"{MOST_PARTS} parts, the limit")
     oldest = Closing(
         record.opened_at + rules.max_age_seconds, f"open for {rules.max_age_seconds} s, the limit"
     )

@@ -114,10 +114,9 @@ class Completion:
                 runs += [run for run in receipt.done_runs(self.csv.results) if run != record.key]
             self.catalog.add_coordinates(version, runs)
             for run in runs:
-                if self.csv.version_of(run) != version:
-                    stopped = self.csv.export(run, version, earlier, self.out_of_time)
-                    if stopped is not None:
-                        return stopped
+                stopped = self.csv.export(run, version, earlier, self.out_of_time)
+                if stopped is not None:
+                    return stopped
             self.catalog.show_version(version)  # last: until then, all of this is repeated
             caught_up = version
         return None
@@ -129,6 +128,7 @@ class Completion:
             return 0
 
     def _finish(self, record: RunRecord, account: Receipt) -> None:
+        record = self._with_late_bill(record)
         cost = self.prices.cost_of(record)
         counts = {
             "processed": account.processed,
@@ -147,10 +147,17 @@ class Completion:
         )
         self.report(done)
 
+    def _with_late_bill(self, record: RunRecord) -> RunRecord:
+        """With the last attempt's bill, where there was none yet when its job's end was seen."""
+        if not record.images or record.billed_attempt == record.attempt:
+            return record
+        bill = _with_bill(record, self.jobs.look(record.job_run_id).billed)
+        return self.runs.change(record, **bill) if bill else record
+
     def _fail_or_try_again(self, record: RunRecord, job: JobRun) -> None:
         bill = _with_bill(record, job.billed)
-        if job.state == "CANCELLED":
-            self._fail(record, "the job was cancelled", **bill)
+        if job.state == "CANCELLED":  # by someone, or by its timeout: again would be the same
+            self._fail(record, self.jobs.why_cancelled(job), **bill)
             return
         reason = self.jobs.reason(record.job_run_id, job.details)
         if record.attempt < record.give_up_after:
@@ -165,9 +172,13 @@ class Completion:
         self.report(self.runs.change(record, state=State.FAILED, reason=reason, **changes))
 
 
-def _with_bill(record: RunRecord, billed: Billed) -> dict[str, float]:
-    """What all attempts together were billed."""
+def _with_bill(record: RunRecord, billed: Billed | None) -> dict[str, float]:
+    """What all attempts together were billed; nothing new where the last one's bill is not made up
+    yet."""
+    if billed is None:
+        return {}
     return {
+        "billed_attempt": record.attempt,
         "vcpu_hours": record.vcpu_hours + billed.vcpu_hours,
         "memory_gb_hours": record.memory_gb_hours + billed.memory_gb_hours,
         "storage_gb_hours": record.storage_gb_hours + billed.storage_gb_hours,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from darkroom.csv_export import csv_chunks
+from darkroom.errors import ConflictError, TransientError
 from darkroom.layout import Run
 from darkroom.parquet import COMPONENTS
 from functions.bucket import Bucket
@@ -19,7 +20,8 @@ _VERSION = "pca-version"
 
 @dataclass(frozen=True)
 class Progress:
-    """An export that stopped: what has been read, and what has been uploaded of which file."""
+    """An export that stopped: what has been read, and what has been uploaded of which file.
+    `replaces` is the ETag of the file it takes the place of; '' where there was none."""
 
     batch: str
     run: int
@@ -27,6 +29,7 @@ class Progress:
     upload_id: str
     files: int
     parts: int
+    replaces: str = ""
 
     def is_of(self, run: Run, version: int) -> bool:
         """Whether this is the export of that run in that PCA version."""
@@ -38,44 +41,64 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Present:
+    """The CSV that is there: its PCA version (0: none) and ETag."""
+
+    version: int
+    etag: str
+
+
+@dataclass(frozen=True)
 class CsvWriter:
     """Writes `Results_CSV/` with the PCA version in each object's metadata."""
 
     results: Bucket
     part_bytes: int = _PART_BYTES
 
-    def version_of(self, run: Run) -> int:
-        """The PCA version that the run's CSV is in; 0 where there is none."""
+    def present(self, run: Run) -> Present:
+        """What is there of the run's CSV."""
         try:
             answer = self.results.s3.head_object(Bucket=self.results.name, Key=run.csv)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            return 0
-        return int(answer["Metadata"].get(_VERSION, 0))
+            return Present(0, "")
+        return Present(int(answer["Metadata"].get(_VERSION, 0)), answer["ETag"])
 
     def export(
         self, run: Run, version: int, earlier: Progress | None, out_of_time: Callable[[], bool]
     ) -> Progress | None:
-        """Write the run's CSV; None when it is complete, else from where to go on.
+        """Write the run's CSV unless it is there; None when it is complete, else from where to go
+        on.
 
         Readers see the old file until the new one is complete. `earlier` is where another
         invocation stopped; one of another run or version, or that S3 has forgotten, is left.
+        Raises `ConflictError` where another invocation wrote the file meanwhile, `TransientError`
+        where a job is still writing the coordinates.
         """
+        present = self.present(run)
+        if present.version == version:
+            return None
+        self._require_complete(run, version)
         if earlier is not None and earlier.is_of(run, version):
             try:
                 return self._go_on(run, earlier, out_of_time)
-            except self.results.s3.exceptions.NoSuchUpload:  # completed, or expired
-                if self.version_of(run) == version:
-                    return None
+            except self.results.s3.exceptions.NoSuchUpload:  # expired
+                pass
         created = self.results.s3.create_multipart_upload(
             Bucket=self.results.name,
             Key=run.csv,
             ContentType="text/csv; charset=utf-8",
             Metadata={_VERSION: str(version)},
         )
-        begun = Progress(run.batch, run.number, version, created["UploadId"], 0, 0)
+        begun = Progress(run.batch, run.number, version, created["UploadId"], 0, 0, present.etag)
         return self._go_on(run, begun, out_of_time)
+
+    def _require_complete(self, run: Run, version: int) -> None:
+        """Each file of features has its coordinates: a refit by another job may be under way."""
+        features = _names(self.results.list(run.results, ".parquet"))
+        if _names(self.results.list(run.results_pca(version), ".parquet")) != features:
+            raise TransientError(f"{run}: not all coordinates of version {version} are there yet")
 
     def _go_on(
         self, run: Run, progress: Progress, out_of_time: Callable[[], bool]
@@ -116,4 +139,16 @@ class CsvWriter:
             for part in stored
             if part["PartNumber"] <= progress.parts
         ]
-        self.results.s3.complete_multipart_upload(**name, MultipartUpload={"Parts": parts})
+        condition = {"IfMatch": progress.replaces} if progress.replaces else {"IfNoneMatch": "*"}
+        try:
+            self.results.s3.complete_multipart_upload(
+                **name, MultipartUpload={"Parts": parts}, **condition
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
+                raise
+            raise ConflictError(f"{run.csv} was written by someone else") from error
+
+
+def _names(keys: Sequence[str]) -> set[str]:
+    return {key.rpartition("/")[2] for key in keys}

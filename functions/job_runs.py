@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from functions.settings import SubmitSettings
 
 ENDED_BADLY = ("FAILED", "CANCELLED")
 _DRIVER_CORES = 2
+_WORKER_CORES = (1, 2, 4, 8, 16)
 _WAITING = ("SUBMITTED", "QUEUED", "PENDING", "SCHEDULED")
 
 # What EMR Serverless and Spark say, and what that means for who reads it.
@@ -24,7 +26,7 @@ _WORDS = (
     (r"AccessDenied|Access Denied|not authorized|403",
      "the job may not read or write what it needs: check the job role and the bucket's policies"),
     (r"OutOfMemory|exit code 137|exitCode 137|Container killed",
-     "the job ran out of memory: lower ExecutorCores, so that each image worker gets more"),
+     "the job ran out of memory: set ExecutorCores to 1, so that each image worker gets more"),
     (r"timed out|timeout|Timeout", "the job took longer than JobTimeoutMinutes"),
 )  # fmt: skip
 
@@ -40,11 +42,11 @@ class Billed:
 
 @dataclass(frozen=True)
 class JobRun:
-    """A job as `GetJobRun` tells it."""
+    """A job as `GetJobRun` tells it; `billed` is None until the bill is made up."""
 
     state: str
     details: str
-    billed: Billed
+    billed: Billed | None
 
     @property
     def waiting(self) -> bool:
@@ -72,7 +74,7 @@ class JobRuns:
                 "sparkSubmit": {
                     "entryPoint": f"{settings.job_uri}/main.py",
                     "entryPointArguments": _arguments(record, settings),
-                    "sparkSubmitParameters": _spark_parameters(settings),
+                    "sparkSubmitParameters": spark_parameters(settings),
                 }
             },
             configurationOverrides={
@@ -99,27 +101,26 @@ class JobWatch:
         try:
             answer = self.emr.get_job_run(applicationId=self.application_id, jobRunId=job_run_id)
         except self.emr.exceptions.ResourceNotFoundException:
-            return JobRun("FAILED", "EMR Serverless does not know this job any more", Billed())
+            return JobRun("FAILED", "EMR Serverless does not know this job any more", None)
         told = answer["jobRun"]
-        billed = told.get("billedResourceUtilization") or {}
         return JobRun(
             told["state"],
             told.get("stateDetails", ""),
-            Billed(
-                billed.get("vCPUHour", 0),
-                billed.get("memoryGBHour", 0),
-                billed.get("storageGBHour", 0),
-            ),
+            _billed(told.get("billedResourceUtilization")),
         )
 
     def reason(self, job_run_id: str, details: str) -> str:
         """Why a job failed, in words for who dropped the images: its own last word if its log has
         one, else what the service says of it."""
         said = self._last_word(job_run_id)
-        meaning = next((words for pattern, words in _WORDS if re.search(pattern, details)), "")
+        meaning = _meaning(details)
         status = re.search(r"exit ?[Cc]ode:? -?\d+", details)
         left = f" ({status[0]})" if status else ""
         return said or meaning or f"the job was ended before it could say why{left}: see its log"
+
+    def why_cancelled(self, job: JobRun) -> str:
+        """Why a job was cancelled, in words."""
+        return _meaning(job.details) or "the job was cancelled"
 
     def log(self, job_run_id: str) -> str:
         """What the job and Spark wrote; '' before there is anything.
@@ -147,6 +148,18 @@ class JobWatch:
         return ""
 
 
+def _meaning(details: str) -> str:
+    return next((words for pattern, words in _WORDS if re.search(pattern, details)), "")
+
+
+def _billed(told: Mapping[str, float] | None) -> Billed | None:
+    if not told:
+        return None
+    return Billed(
+        told.get("vCPUHour", 0), told.get("memoryGBHour", 0), told.get("storageGBHour", 0)
+    )
+
+
 def _job_name(record: RunRecord) -> str:
     readable = re.sub(r"[^A-Za-z0-9._/#-]", "_", record.batch)[:40]
     return f"{readable}-run-{record.run}-attempt-{record.attempt}"
@@ -168,21 +181,31 @@ def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
     return [f"{name}={value}" for name, value in arguments.items()]
 
 
-def _spark_parameters(settings: SubmitSettings) -> str:
-    """One Python worker a core: each holds a model session, some 350 MB. Workers of EMR Serverless
-    need 2 to 8 GB per vCPU, heap and overhead together."""
-    cores = settings.executor_cores
-    executors = max((settings.max_vcpu - _DRIVER_CORES) // cores, 1)
+def spark_parameters(settings: SubmitSettings) -> str:
+    """One Python worker a core: each holds a model session, some 350 MB, and the images that it
+    reads ahead; the heap holds little. Workers of EMR Serverless need 2 to 8 GB per vCPU, heap and
+    overhead together. The driver's overhead is for the manifest, 1.6 GB for a million images.
+    """
+    left = settings.max_vcpu - _DRIVER_CORES
+    cores = max(size for size in _WORKER_CORES if size <= min(settings.executor_cores, left))
+    executors, heap = left // cores, max(cores // 2, 1)
     conf = {
         "spark.executor.cores": cores,
-        "spark.executor.memory": f"{max(cores, 2)}g",
-        "spark.executor.memoryOverhead": f"{max(cores, 2)}g",
+        "spark.executor.memory": f"{heap}g",
+        "spark.executor.memoryOverhead": f"{max(2 * cores - heap, 2)}g",
         "spark.driver.cores": _DRIVER_CORES,
         "spark.driver.memory": "4g",
+        "spark.driver.memoryOverhead": "8g",
+        "spark.dynamicAllocation.initialExecutors": min(executors, 3),
         "spark.dynamicAllocation.maxExecutors": executors,
-        "spark.emr-serverless.driverEnv.PYTHONPATH": "./environment",
-        "spark.executorEnv.PYTHONPATH": "./environment",
     }
+    environment = {
+        "PYTHONPATH": "./environment",
+        "AWS_REGION": settings.aws_region,
+        "AWS_DEFAULT_REGION": settings.aws_region,
+    }
+    for place in ("spark.emr-serverless.driverEnv", "spark.executorEnv"):
+        conf |= {f"{place}.{name}": value for name, value in environment.items()}
     words = [
         f"--py-files {settings.job_uri}/darkroom.zip",
         f"--archives {settings.job_uri}/environment.tar.gz#environment",

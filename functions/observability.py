@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from time import time
+from typing import cast
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from functions.runs import RunRecord, State
 
 logger = Logger()  # names of service and namespace come from the environment
 metrics = Metrics()
 tracer = Tracer()
+
+
+def message_processor() -> BatchProcessor:
+    """For the messages of a queue, one by one: those that fail are logged, and come again."""
+    return BatchProcessor(
+        event_type=EventType.SQS,
+        raise_on_entire_batch_failure=False,
+        logger=cast("logging.Logger", logger),  # it stands in for one
+    )
 
 
 def report(record: RunRecord) -> None:

@@ -17,12 +17,15 @@ class Prices:
     storage_gb_hour: float
     currency: str
 
-    def words(self, cost: float) -> str:
+    def words(self, cost: float | None) -> str:
         """A cost for people to read."""
-        return f"{cost:.4f} {self.currency}"
+        return "not told by AWS yet" if cost is None else f"{cost:.4f} {self.currency}"
 
-    def cost_of(self, record: RunRecord) -> float:
-        """The cost of all the run's attempts, from their billed resources."""
+    def cost_of(self, record: RunRecord) -> float | None:
+        """The cost of all the run's attempts, from their billed resources; None where the last
+        one's bill is not made up yet."""
+        if record.images and record.billed_attempt < record.attempt:
+            return None
         return round(
             record.vcpu_hours * self.vcpu_hour
             + record.memory_gb_hours * self.memory_gb_hour

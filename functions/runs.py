@@ -38,7 +38,8 @@ class RunRecord:
     """One run as the table has it. Times are seconds since 1970, UTC.
 
     `uploads` counts events, of which some may have come twice; `images` are the manifest's entries
-    after sealing. `revision` grows with every change, and is the condition of the next.
+    after sealing. `revision` grows with every change, and is the condition of the next. The billed
+    hours are of all attempts up to `billed_attempt`.
     """
 
     batch: str
@@ -68,6 +69,7 @@ class RunRecord:
     missing: int | None = None
     pca_version: int | None = None
     csv_progress: Mapping[str, Any] = field(default_factory=dict)
+    billed_attempt: int = 0
     vcpu_hours: float = 0
     memory_gb_hours: float = 0
     storage_gb_hours: float = 0

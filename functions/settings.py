@@ -26,6 +26,7 @@ class CollectSettings:
 class SubmitSettings:
     """What `submit_job` needs to know. `job_uri` is the folder of the job's artifacts."""
 
+    aws_region: str
     table: str
     results_bucket: str
     submit_queue_url: str

@@ -8,11 +8,7 @@ from time import time
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -21,14 +17,14 @@ from functions.advance import Station, advance
 from functions.bucket import Bucket
 from functions.closing import ClosingRules, closing_of
 from functions.job_runs import JobRuns
-from functions.observability import count, logger, metrics, report, tracer
+from functions.observability import count, logger, message_processor, metrics, report, tracer
 from functions.queues import WorkQueues, work_in
 from functions.runs import RunTable, State
 from functions.sealing import Sealer
 from functions.settings import SubmitSettings, read_settings
 from functions.submission import Submission
 
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = message_processor()
 
 
 @cache

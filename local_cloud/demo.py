@@ -19,7 +19,7 @@ from darkroom import receipt
 from darkroom.cli import local
 from darkroom.cli.cloud import STACK, deploy_locally
 from darkroom.cli.get import get_batch
-from darkroom.cli.main import ensure_model, home
+from darkroom.cli.home import ensure_model, home
 from darkroom.cli.picture_map import draw_map
 from darkroom.cli.stack import Stack
 from darkroom.cli.status import wait_until_finished, words

@@ -24,10 +24,19 @@ OnChange = Callable[[Job, str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `details` says why it failed; '' where it did not."""
+    """How a job ended: `details` says why it failed (or, past its time limit, was cancelled); ''
+    where it did not."""
 
     seconds: float
     details: str = ""
+    timed_out: bool = False
+
+    @property
+    def state(self) -> str:
+        """As EMR Serverless names it."""
+        if self.timed_out:
+            return "CANCELLED"
+        return "FAILED" if self.details else "SUCCESS"
 
 
 class JobRunner(Protocol):
@@ -215,7 +224,7 @@ class EmrServerless:
             except Exception as error:  # whatever went wrong, the queue goes on
                 outcome = Outcome(0, f"the local cloud could not run the job: {error!r}")
             self._bill(job, outcome.seconds)
-            self._change(job, "FAILED" if outcome.details else "SUCCESS", outcome.details)
+            self._change(job, outcome.state, outcome.details)
 
     def _next(self) -> Job | None:
         waiting = [job for job in self._jobs.values() if job["state"] == "SUBMITTED"]

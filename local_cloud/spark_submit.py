@@ -28,6 +28,7 @@ _LEFT_OUT = ("spark.emr-serverless.", "spark.executorEnv.", "spark.dynamicAlloca
              "spark.executor.")  # fmt: skip
 _LOOK_SECONDS = 0.2
 _LOG_SECONDS = 10.0
+_TIMED_OUT = "Job execution timed out"
 
 
 @dataclass
@@ -64,7 +65,7 @@ class SparkSubmit:
         details = self._wait(job, process, folder)
         del self._running[job["jobRunId"]]
         self._put_logs(job, folder)
-        return Outcome(time.monotonic() - started, details)
+        return Outcome(time.monotonic() - started, details, details == _TIMED_OUT)
 
     def stop(self, job_run_id: str) -> None:
         """See `JobRunner`."""
@@ -84,7 +85,7 @@ class SparkSubmit:
             if time.monotonic() > limit:
                 os.killpg(process.pid, 15)
                 process.wait()
-                return "Job execution timed out"
+                return _TIMED_OUT
         if process.returncode == 0:
             return ""
         last = (folder / "stderr").read_bytes()[-300:].decode(errors="replace")

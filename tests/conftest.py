@@ -149,8 +149,8 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def spark(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """One local session for all tests; its workers see the S3 server."""
+    from darkroom.cli.home import home
     from darkroom.cli.local_spark import session
-    from darkroom.cli.main import home
 
     os.environ.pop("PYTHONWARNINGS", None)
     log = tmp_path_factory.mktemp("spark") / "spark.log"

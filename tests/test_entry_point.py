@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from darkroom import manifest
+from darkroom.cli.home import home
 from darkroom.cli.java import java_home
-from darkroom.cli.main import home
 from darkroom.manifest import walk_folder
 from emr_serverless_job.main import parse
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from darkroom.backbone import load_backbone
-from darkroom.cli.main import home
+from darkroom.cli.home import home
 from darkroom.errors import UsageError
 from darkroom.images import Limits, Pixels, read_image
 from darkroom.model import export, weights

@@ -18,7 +18,7 @@ import pytest
 from darkroom.cli import local
 from darkroom.cli.cloud import deploy_locally
 from darkroom.cli.deploy import destroy
-from darkroom.cli.main import home
+from darkroom.cli.home import home
 from darkroom.cli.put import put_bytes, put_folder
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import chosen, wait_until_finished
@@ -157,8 +157,10 @@ def test_killed_processes_are_made_good(
     put_folder(stack, photos(12, "killed"), "killed", ready=True)
     while chosen_state(stack, "killed") != State.RUNNING:
         time.sleep(0.1)
-    job_run_id = chosen(stack, "killed", None).job_run_id
-    spark = int((folder / "jobs" / job_run_id / "pid").read_text())
+    pid = folder / "jobs" / chosen(stack, "killed", None).job_run_id / "pid"
+    while not pid.is_file() or not pid.read_text():
+        time.sleep(0.1)
+    spark = int(pid.read_text())
     functions = children(local.require(folder).pid) - {spark}
     assert functions
     for function in functions:

@@ -8,7 +8,7 @@ from time import time
 import pytest
 
 from darkroom.cli.status import words
-from functions.closing import ClosingRules, closing_of
+from functions.closing import MOST_PARTS, ClosingRules, closing_of
 from functions.runs import RunRecord, State
 
 RULES = ClosingRules(quiet_seconds=120, marker_seconds=15, max_age_seconds=21600)
@@ -69,3 +69,8 @@ def test_a_count_is_looked_at_only_when_it_may_be_reached() -> None:
     assert closing_of(record(expected=412), RULES, lambda: 411).because.startswith("open for")
     reached = closing_of(record(expected=412), RULES, lambda: 412)
     assert reached.because == "all 412 announced files are there"
+
+
+def test_a_run_closes_before_its_record_is_full() -> None:
+    full = record(parts=frozenset(map(str, range(MOST_PARTS))))
+    assert closing_of(full, RULES).at <= time()

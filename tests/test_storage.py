@@ -1,10 +1,13 @@
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
-from darkroom.storage import LocalStore, Store, open_store, read_uri
+from darkroom.storage import LocalStore, S3Store, Store, open_store, read_uri
 
 NAMES = [
     pytest.param("with space.jpg", id="space"),
@@ -51,6 +54,41 @@ def test_any_name_is_read(store: Store, name: str) -> None:
         pytest.skip("the S3 server's router refuses line breaks; the next test does not need it")
     put_anyhow(store, f"spring/{name}", b"content")
     assert store.read(f"spring/{name}") == b"content"
+
+
+def test_a_jobs_role_is_found_as_emr_serverless_gives_it(
+    s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the address of a server that hands out keys, without a token and without any key here."""
+    import boto3
+
+    boto3.resource("s3").create_bucket(
+        Bucket="role", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    ).put_object(Key="a", Body=b"content")
+    asked = []
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            keys = {"AccessKeyId": "role", "SecretAccessKey": "s", "Token": "t",
+                    "Expiration": "2099-01-01T00:00:00Z"}  # fmt: skip
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(keys).encode())
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with HTTPServer(("127.0.0.1", 0), Keys) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/role"
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
+        assert S3Store("role").read("a") == b"content"
+        server.shutdown()
+    assert asked == ["/role"]
 
 
 def test_keys_that_obstore_refuses_are_read_by_boto3(monkeypatch: pytest.MonkeyPatch) -> None:

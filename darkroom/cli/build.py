@@ -16,6 +16,7 @@ from pathlib import Path
 from darkroom.errors import DarkroomError, UsageError
 
 ROOT = Path(__file__).parents[2]
+MODEL = "mobilenet_v2.onnx"
 MOST_ARCHIVE_BYTES = 200 * 1024 * 1024  # unpacked; more is slow to start
 MOST_FUNCTION_BYTES = 250 * 1024 * 1024  # unpacked; Lambda's limit
 
@@ -68,7 +69,7 @@ def build_job(folder: Path, model: Path, environment: Path | None) -> JobFiles:
     files = {
         "main.py": ROOT / "emr_serverless_job" / "main.py",
         "darkroom.zip": packed,
-        "mobilenet_v2.onnx": model,
+        MODEL: model,
     }
     if environment is not None:
         files["environment.tar.gz"] = environment

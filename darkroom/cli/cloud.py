@@ -14,6 +14,7 @@ import click
 from darkroom.cli import local
 from darkroom.cli.deploy import Deployment, deploy, destroy, where_to_drop
 from darkroom.cli.get import get_batch
+from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_folder, say
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import FINISHED, as_json, chosen, records, words
@@ -147,15 +148,13 @@ def deploy_command(
     check: bool,
 ) -> None:
     """Deploy Darkroom, or bring a deployed one up to date."""
-    from darkroom.cli.main import ensure_model
-
     region = region or boto3.session.Session().region_name or ""
     os.environ["AWS_DEFAULT_REGION"] = region
     stack = deploy(
         Deployment(
             stack_name,
             region,
-            model_path or ensure_model().path,
+            model_path,
             _pairs(parameters),
             check=check,
             dry_run=dry_run,
@@ -203,8 +202,6 @@ def local_group() -> None:
 @stack_option
 def up(port: int | None, cores: int, quiet_seconds: int, stack_name: str) -> None:
     """Start the local cloud, and deploy the stack on it."""
-    from darkroom.cli.main import ensure_model, home
-
     model = ensure_model().path
     cloud = local.start(local.folder_of(home()), home(), port, cores)
     local.use(cloud)
@@ -228,8 +225,6 @@ def deploy_locally(
 @local_group.command()
 def down() -> None:
     """Stop the local cloud; what is in it stays."""
-    from darkroom.cli.main import home
-
     stopped = local.stop(local.folder_of(home()))
     click.echo("the local cloud is stopped" if stopped else "the local cloud was not up")
 
@@ -238,8 +233,6 @@ def down() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(yes: bool) -> None:
     """Stop the local cloud and delete everything in it."""
-    from darkroom.cli.main import home
-
     if not yes:
         click.confirm("Delete every batch and result in the local cloud?", abort=True)
     local.reset(local.folder_of(home()))
@@ -250,8 +243,6 @@ def reset(yes: bool) -> None:
 @click.option("--lines", type=click.IntRange(1), default=100, show_default=True)
 def local_logs(lines: int) -> None:
     """Show the end of the local cloud's own log, with its functions' output."""
-    from darkroom.cli.main import home
-
     file = local.log_file(local.folder_of(home()))
     if not file.is_file():
         raise UsageError("there is no log: the local cloud has never been up")

@@ -18,11 +18,12 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom.cli.build import ROOT, JobFiles, build_environment, build_functions, build_job
+from darkroom.cli.build import MODEL, ROOT, JobFiles, build_environment, build_functions, build_job
+from darkroom.cli.home import ensure_model
 from darkroom.cli.put import put_bytes
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import wait_until_finished
-from darkroom.errors import DarkroomError, UsageError
+from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from functions.runs import State
 
 # Where EMR Serverless exists in the EU.
@@ -34,12 +35,12 @@ _STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,26}")
 
 @dataclass(frozen=True)
 class Deployment:
-    """What to deploy. `check` verifies with a tiny batch; `archive` builds the executors'
-    archive, which the local cloud can do without."""
+    """What to deploy. Without a `model`, a stack that is there keeps its own. `check` verifies with
+    a tiny batch; `archive` builds the executors' archive, which the local cloud can do without."""
 
     name: str
     region: str
-    model: Path
+    model: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     archive: bool = True
     check: bool = True
@@ -56,15 +57,15 @@ def deploy(deployment: Deployment) -> Stack | None:
     """Build, deploy, upload the job, verify. None for a dry run. Safe to repeat."""
     _check_names(deployment)
     account = "dry-run" if deployment.dry_run else _account()
+    existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
     _say("building the functions")
     build_functions(folder, dependencies=not deployment.on_this_machine)
-    job = _build_job(deployment, folder)
+    job = _build_job(deployment, existing, folder)
     parameters = {**deployment.parameters, "Release": job.release}
     if deployment.dry_run:
         _report_dry_run(deployment, job, parameters)
         return None
-    existing = _existing(deployment.name)
     if existing:  # before the functions name the new release
         _upload(existing, job)
     _say(f"deploying the stack {deployment.name} in {deployment.region}")
@@ -99,13 +100,27 @@ def _account() -> str:
         ) from error
 
 
-def _build_job(deployment: Deployment, folder: Path) -> JobFiles:
+def _build_job(deployment: Deployment, existing: Stack | None, folder: Path) -> JobFiles:
+    """For the processors and with the model that the stack has, unless others are given."""
     environment = None
     if deployment.archive:
         _say("building the executors' archive (once for each change of its requirements)")
-        architecture = deployment.parameters.get("Architecture", "X86_64")
-        environment = build_environment(folder, architecture)
-    return build_job(folder, deployment.model, environment)
+        parameters = {**(existing.parameters if existing else {}), **deployment.parameters}
+        environment = build_environment(folder, parameters.get("Architecture", "X86_64"))
+    model = deployment.model or (existing and _deployed_model(existing, folder))
+    return build_job(folder, model or ensure_model().path, environment)
+
+
+def _deployed_model(stack: Stack, folder: Path) -> Path | None:
+    """The model of the stack's release; None where the release was never uploaded."""
+    key = f"jobs/{stack.parameters['Release']}/{MODEL}"
+    try:
+        data = stack.artifacts.read(key)
+    except ObjectNotFoundError:
+        return None
+    path = folder / MODEL
+    path.write_bytes(data)
+    return path
 
 
 def _report_dry_run(deployment: Deployment, job: JobFiles, parameters: Mapping[str, str]) -> None:

@@ -11,16 +11,10 @@ import click
 from darkroom import __version__
 from darkroom.cli import local, local_spark
 from darkroom.cli.cloud import COMMANDS
-from darkroom.cli.quiet import output_to
+from darkroom.cli.home import ensure_model, home, model_words
 from darkroom.cli.run import RunOptions, run_folder
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.images import Limits
-from darkroom.model.export import BuiltModel, build_model, cached_model
-
-
-def home() -> Path:
-    """Where Darkroom keeps what it builds once: `$DARKROOM_HOME` or `~/.cache/darkroom`."""
-    return Path(os.environ.get("DARKROOM_HOME", "~/.cache/darkroom")).expanduser()
 
 
 class _Group(click.Group):
@@ -53,25 +47,7 @@ def cli(on_this_machine: bool) -> None:
 def model(weights: Path | None, rebuild: bool) -> None:
     """Build the default backbone (MobileNetV2 as ONNX), once."""
     built = ensure_model(weights, rebuild or weights is not None)
-    click.echo(f"{built.path}: {_words(built)}")
-
-
-def _words(built: BuiltModel) -> str:
-    return f"backbone {built.description['id'][:12]}, from {built.description['weights']['source']}"
-
-
-def ensure_model(weights: Path | None = None, rebuild: bool = False) -> BuiltModel:
-    """The default backbone; built on first use, with a message that names the weights."""
-    folder = home() / "model"
-    found = None if rebuild else cached_model(folder)
-    if found is None:
-        click.echo("building the backbone (once, about half a minute) ...")
-        folder.mkdir(parents=True, exist_ok=True)
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with output_to(folder / "build.log", 1, 2):
-            found = build_model(folder, weights)
-        click.echo(f"built {_words(found)}")
-    return found
+    click.echo(f"{built.path}: {model_words(built)}")
 
 
 @cli.command()

@@ -22,10 +22,12 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Stack:
-    """One environment: everything is found through the stack's outputs."""
+    """One environment: everything is found through the stack's outputs. `parameters` are those it
+    was deployed with."""
 
     name: str
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
 
     @cached_property
     def s3(self) -> Any:
@@ -87,5 +89,9 @@ def open_stack(name: str) -> Stack:
             f"AWS cannot be reached: {error} (for the local cloud: `darkroom local up`, "
             "and --local before the command)"
         ) from error
-    told = answer["Stacks"][0].get("Outputs", [])
-    return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in told})
+    told = answer["Stacks"][0]
+    return Stack(
+        name,
+        {output["OutputKey"]: output["OutputValue"] for output in told.get("Outputs", [])},
+        {given["ParameterKey"]: given["ParameterValue"] for given in told.get("Parameters", [])},
+    )

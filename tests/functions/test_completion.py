@@ -11,9 +11,10 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 
 from darkroom import receipt
-from darkroom.errors import UsageError
+from darkroom.errors import ConflictError, TransientError, UsageError
 from darkroom.layout import Run
 from darkroom.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 from functions import catalog_results
@@ -72,6 +73,11 @@ def test_cost_comes_from_the_billed_resources_of_all_attempts(world: World) -> N
     assert record.cost == pytest.approx(4 * 0.05 + 8 * 0.005)
 
 
+def test_a_cost_that_aws_does_not_tell_is_not_called_zero(world: World) -> None:
+    finish_with_receipt(world)
+    assert (world.record("spring").state, world.record("spring").cost) == (State.DONE, None)
+
+
 def test_a_batch_of_only_bad_images_is_done_without_coordinates(world: World) -> None:
     world.upload("spring/broken.jpg")
     world.pump()
@@ -101,7 +107,7 @@ def test_the_view_moves_to_a_new_version_with_every_run_in_it(world: World) -> N
     assert json.loads(base64.b64decode(encoded))["originalSql"].endswith('WHERE "model" = 2')
     assert {("2", "spring", "1"), ("2", "autumn", "1")} <= world.partitions("features_pca_versions")
     writer = CsvWriter(world.results)
-    assert writer.version_of(Run("spring", 1)) == writer.version_of(Run("autumn", 1)) == 2
+    assert {writer.present(Run(batch, 1)).version for batch in ("spring", "autumn")} == {2}
 
 
 def test_more_than_a_hundred_partitions_are_added(world: World) -> None:
@@ -150,6 +156,23 @@ class TestFailure:
     )
     def test_without_a_log_is_told_in_words(self, world: World, details: str, words: str) -> None:
         assert words in self.fail(world, details=details)
+
+    def test_is_logged_where_a_message_comes_again(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.send("submit", {"nobody": "knows"})
+        world.deliver("submit")
+        assert "not a run to look at" in caplog.text
+
+    def test_of_a_job_past_its_time_names_the_parameter(self, world: World) -> None:
+        world.upload("spring/1.jpg")
+        world.deliver("uploads")
+        world.deliver("submit")
+        (job,) = world.emr._jobs.values()
+        world.emr._change(job, "CANCELLED", "Job execution timed out")
+        world.tell(job)
+        world.deliver("catalog")
+        assert "JobTimeoutMinutes" in world.record("spring").reason
 
     def test_of_a_job_that_was_cancelled_is_not_tried_again(self, world: World) -> None:
         world.upload("spring/1.jpg")
@@ -208,9 +231,35 @@ class TestCsv:
                 ],
                 PCA_SCHEMA,
             )  # fmt: skip
-            key = f"{run.results_pca(1)}/part-{number:05d}.parquet"
-            world.results.write(key, to_parquet(table))
+            for folder in (run.results, run.results_pca(1)):
+                world.results.write(f"{folder}/part-{number:05d}.parquet", to_parquet(table))
         return run
+
+    def test_waits_for_coordinates_that_a_job_still_writes(self, world: World) -> None:
+        run = self.coordinates(world, 2, 3)
+        world.results.delete([f"{run.results_pca(1)}/part-00001.parquet"])
+        with pytest.raises(TransientError, match="not all coordinates"):
+            CsvWriter(world.results).export(run, 1, None, lambda: False)
+        assert not world.results.list("Results_CSV")
+
+    def test_never_takes_the_place_of_one_that_came_meanwhile(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = self.coordinates(world, 1, 3)
+        complete = world.s3.complete_multipart_upload
+
+        def late(IfNoneMatch: str = "", **words: Any) -> Any:  # noqa: N803
+            """As S3 answers; moto knows no conditions here."""
+            world.results.write(run.csv, b"newer")
+            if IfNoneMatch == "*":
+                answer = {"Error": {}, "ResponseMetadata": {"HTTPStatusCode": 412}}
+                raise ClientError(answer, "CompleteMultipartUpload")  # type: ignore[arg-type]
+            return complete(**words)
+
+        monkeypatch.setattr(world.s3, "complete_multipart_upload", late)
+        with pytest.raises(ConflictError, match="written by someone else"):
+            CsvWriter(world.results).export(run, 1, None, lambda: False)
+        assert world.results.read(run.csv) == b"newer"
 
     def test_stops_and_goes_on_in_further_invocations(self, world: World) -> None:
         run = self.coordinates(world, 40, 2000)
@@ -255,7 +304,6 @@ class TestCsv:
             return None if earlier else Progress(run.batch, run.number, version, "upload", 1, 1)
 
         monkeypatch.setattr(CsvWriter, "export", one_part)
-        monkeypatch.setattr(CsvWriter, "version_of", lambda self, run: 0)
         world.upload("spring/1.jpg")
         world.pump()
         assert world.record("spring").state == State.DONE

@@ -28,7 +28,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from darkroom import manifest, receipt
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import CURRENT_PCA, Run, label_of
-from darkroom.parquet import COMPONENTS, PCA_SCHEMA, REJECTED_SCHEMA, to_parquet
+from darkroom.parquet import COMPONENTS, FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA, to_parquet
 from darkroom.receipt import Duplicates, PcaNote, Receipt
 from darkroom.vectors import vector_column
 from functions import catalog_results, collect_uploads, reconcile, submit_job
@@ -282,6 +282,9 @@ def sqs_record(number: str, body: str) -> dict[str, Any]:
     }
 
 
+_FEATURES = to_parquet(FEATURES_SCHEMA.empty_table())  # nobody but the job reads them
+
+
 def do_the_job(world: World, job: dict[str, Any]) -> None:
     """Write what the job writes: keys with "broken" in them are rejected."""
     words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
@@ -298,8 +301,11 @@ def do_the_job(world: World, job: dict[str, Any]) -> None:
         table = pa.Table.from_pylist(rows, REJECTED_SCHEMA)
         results.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))
     if good:
+        results.write(f"{run.results}/part-00000.parquet", _FEATURES)
         results.write(CURRENT_PCA, json.dumps({"version": version, "backbone": "b"}).encode())
         for placed in {run, *receipt.done_runs(results)}:
+            if not results.list(placed.results):
+                continue
             kept = [k for k in world.manifest_of(placed.batch, placed.number) if "broken" not in k]
             results.write(f"{placed.results_pca(version)}/part-00000.parquet", _coordinates(kept))
     account = Receipt(
@@ -403,6 +409,7 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
 
 def environment(application: str, urls: dict[str, str], topic: str) -> dict[str, str]:
     return {
+        "AWS_REGION": REGION,
         "TABLE": "runs",
         "RESULTS_BUCKET": "results",
         "SUBMIT_QUEUE_URL": urls["submit"],

@@ -1,0 +1,39 @@
+"""The job as EMR Serverless is asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from functions.job_runs import spark_parameters
+from functions.settings import SubmitSettings, read_settings
+from tests.functions.world import environment
+
+# vCPUs of a worker, and the GB of memory it may have. Source: EMR Serverless' worker configurations
+WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30), 8: (16, 60), 16: (32, 120)}
+
+
+@pytest.mark.parametrize("most", [4, 6, 16, 100], ids=lambda most: f"of-{most}-vcpu")
+@pytest.mark.parametrize("cores", WORKERS, ids=lambda cores: f"{cores}-a-worker")
+def test_workers_are_such_as_exist_and_fit_into_the_capacity(most: int, cores: int) -> None:
+    settings = read_settings(SubmitSettings, environment("app", {"submit": "", "catalog": ""}, ""))
+    words = spark_parameters(replace(settings, max_vcpu=most, executor_cores=cores)).split()
+    conf = dict(word.split("=", 1) for word in words if word.startswith("spark."))
+    taken = 0
+    for who, count in (
+        ("driver", 1),
+        ("executor", int(conf["spark.dynamicAllocation.maxExecutors"])),
+    ):
+        vcpu = int(conf[f"spark.{who}.cores"])
+        memory = sum(
+            int(conf[f"spark.{who}.{kind}"].removesuffix("g"))
+            for kind in ("memory", "memoryOverhead")
+        )
+        least, largest = WORKERS[vcpu]
+        assert least <= memory <= largest
+        assert count >= 1
+        taken += vcpu * count
+    assert taken <= most
+    assert int(conf["spark.dynamicAllocation.initialExecutors"]) <= count
+    assert conf["spark.executorEnv.AWS_REGION"] == "eu-west-1"
