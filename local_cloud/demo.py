@@ -6,6 +6,7 @@ Everything is started here, on loopback, and stopped at the end; what came out s
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ from darkroom.cli.home import ensure_model, home
 from darkroom.cli.picture_map import draw_map
 from darkroom.cli.stack import Stack
 from darkroom.cli.status import wait_until_finished, words
-from darkroom.errors import DarkroomError
+from darkroom.errors import DarkroomError, UsageError
+from darkroom.manifest import walk_folder
 from darkroom.storage import LocalStore
 from functions.runs import RunRecord, State
 
@@ -34,6 +36,8 @@ Say = Callable[[str], None]
 
 def demo(photos: Path, out: Path) -> None:
     """Take the pictures the whole way. Raises `DarkroomError` unless their run is done."""
+    if not photos.is_dir() or not walk_folder(photos):
+        raise UsageError(f"{photos} is no folder with pictures")
     model, began = ensure_model().path, monotonic()
 
     def say(text: str) -> None:
@@ -110,7 +114,10 @@ def _tables(stack: Stack) -> list[str]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops what was started, like Ctrl-C
     try:
         demo(Path(sys.argv[1]).expanduser(), Path(sys.argv[2]))
     except DarkroomError as error:
         sys.exit(f"darkroom: {error}")
+    except KeyboardInterrupt:
+        sys.exit("darkroom: stopped")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -37,6 +38,7 @@ def settings(port: int, region: str, folder: Path) -> dict[str, str]:
         "LAMBDA_EXECUTOR": "local",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(folder / "state"),
+        "TMPDIR": str(folder / "tmp"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(folder / "s3"),
         "LOG_LEVEL": "INFO",
@@ -47,7 +49,8 @@ def settings(port: int, region: str, folder: Path) -> dict[str, str]:
 
 def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     """Serve until told to stop."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "tmp", ignore_errors=True)  # unpacked functions of the last time
+    (folder / "tmp").mkdir(parents=True)
     os.environ.update(settings(port, region, folder))
 
     import boto3

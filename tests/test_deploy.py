@@ -100,6 +100,11 @@ def test_bad_places_and_names_are_refused(
         deploy(Deployment(name, region, tmp_path / "model.onnx"))
 
 
+def test_a_parameter_that_the_template_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no parameter QuitSeconds"):
+        deploy(Deployment("d", "eu-west-1", tmp_path / "m", {"QuitSeconds": "30"}, dry_run=True))
+
+
 def test_a_dry_run_builds_and_sends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

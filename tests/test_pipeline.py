@@ -92,8 +92,15 @@ def test_two_batches_at_once_then_a_top_up(
     assert first.cost is not None
     assert first.cost > 0
 
-    sent = darkroom("put", str(spring), "--batch", "spring")
+    sent = darkroom("put", str(spring), "--batch", "spring", "--ready")
     assert "0 files sent to batch spring, 22 were there already" in sent.stdout
+    assert "nothing is new" in sent.stdout
+    dangling = tmp_path / "links" / "gone.jpg"
+    dangling.parent.mkdir()
+    dangling.symlink_to("nowhere")
+    refused = darkroom("put", str(dangling.parent), "--batch", "links", "--ready")
+    assert refused.returncode == 1
+    assert "not marked as ready: gone.jpg (No such file or directory)" in refused.stderr
     put_bytes(stack, "spring/new/Pêche plate/100.jpg", jpeg(100))
     top_up = finish(stack, "spring", 2)
     assert (top_up.state, top_up.processed, top_up.rejected) == (State.DONE, 1, 0)
@@ -126,6 +133,9 @@ def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
     assert (empty.state, empty.images, empty.job_run_id) == (State.DONE, 0, "")
     waiting = chosen(stack, "short", None)
     assert (waiting.state, waiting.uploads, waiting.expected) == (State.OPEN, 1, 3)
+
+    assert darkroom("status", "bad", "--watch").returncode == 0
+    assert "no finished run: waiting: 1 files" in darkroom("get", "short", "--out", "x").stderr
 
     again = darkroom("retry", "empty", "--rejected")
     assert again.returncode == 2
@@ -176,6 +186,12 @@ def children(pid: int) -> set[int]:
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )
     return set(map(int, asked.stdout.split()))
+
+
+def test_the_port_stays_as_addresses_in_the_state_name_it(stack: Stack, folder: Path) -> None:
+    assert stack.outputs["SubmitQueueUrl"].startswith(local.require(folder).endpoint)
+    with pytest.raises(UsageError, match="leave out --port"):
+        local.start(folder, home(), 1, 2)
 
 
 def chosen_state(stack: Stack, batch: str) -> State | None:

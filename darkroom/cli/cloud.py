@@ -12,17 +12,18 @@ import boto3
 import click
 
 from darkroom.cli import local
-from darkroom.cli.deploy import Deployment, deploy, destroy, where_to_drop
+from darkroom.cli.deploy import Deployment, deploy, destroy, is_deployed, where_to_drop
 from darkroom.cli.get import get_batch
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_folder, say
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import FINISHED, as_json, chosen, records, words
-from darkroom.errors import UsageError
+from darkroom.errors import DarkroomError, UsageError
+from darkroom.layout import Run
 from functions.job_runs import JobWatch
 from functions.redrive import redrive
 from functions.retry import retry_failed, retry_rejected
-from functions.runs import RunRecord
+from functions.runs import RunRecord, State
 
 STACK = "darkroom"
 
@@ -44,7 +45,14 @@ def put(folder: Path, batch: str, ready: bool, stack_name: str) -> None:
     What is there already with the same content is not sent again, so an interrupted upload goes on
     where it was.
     """
-    say(put_folder(open_stack(stack_name), folder, batch, ready), batch)
+    try:
+        sent = put_folder(open_stack(stack_name), folder, batch, ready)
+    except KeyboardInterrupt as stop:
+        raise DarkroomError(
+            "stopped. The same command goes on where it was; what was sent so far is processed "
+            "when the batch goes quiet"
+        ) from stop
+    say(sent, batch, ready)
 
 
 @click.command()
@@ -53,27 +61,37 @@ def put(folder: Path, batch: str, ready: bool, stack_name: str) -> None:
 @click.option("--json", "for_programs", is_flag=True, help="For programs.")
 @stack_option
 def status(batch: str | None, watch: bool, for_programs: bool, stack_name: str) -> None:
-    """Say where each batch stands, or the runs of one BATCH."""
+    """Say where each batch stands, or the runs of one BATCH.
+
+    With --watch, the exit code is 1 if a run that was watched failed.
+    """
     stack = open_stack(stack_name)
     before: tuple[list[object], int] = ([], 0)  # states, and lines on the screen
+    watched: set[Run] = set()  # seen under way
     while True:
         found = records(stack, batch)
+        watched |= {record.key for record in found if record.state not in FINISHED}
         states: list[object] = [(record.batch, record.run, record.state) for record in found]
         if sys.stdout.isatty() or states != before[0] or not before[1]:
-            shown = _shown(stack, found, for_programs)
+            shown = _shown(stack, batch, found, for_programs)
             if sys.stdout.isatty() and before[1]:
                 click.echo(f"\x1b[{before[1]}F\x1b[J", nl=False)  # up, and clear what is below
             click.echo(shown)
             before = (states, shown.count("\n") + 1)
-        if not watch or (found and all(record.state in FINISHED for record in found)):
+        if not watch:
             return
+        if found and all(record.state in FINISHED for record in found):
+            ended = {found[-1].key, *watched} if batch else watched
+            sys.exit(any(r.state == State.FAILED for r in found if r.key in ended))
         time.sleep(1)
 
 
-def _shown(stack: Stack, found: list[RunRecord], for_programs: bool) -> str:
+def _shown(stack: Stack, batch: str | None, found: list[RunRecord], for_programs: bool) -> str:
     rules = stack.closing_rules
     if for_programs:
         return json.dumps([as_json(record, rules) for record in found], ensure_ascii=False)
+    if not found and batch:
+        return f"no uploads to batch {batch!r} yet; `darkroom status` lists all batches"
     if not found:
         return f"no uploads yet; drop images into s3://{stack.uploads}/<batch>/<label>/<name>"
     return "\n".join(f"{r.batch}, run {r.run}: {words(r, rules)}" for r in found)
@@ -197,27 +215,29 @@ def local_group() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="On loopback; a free one unless given.")
 @click.option("--cores", type=click.IntRange(1), default=os.cpu_count(), show_default=True,
               help="For Spark.")  # fmt: skip
-@click.option("--quiet-seconds", type=click.IntRange(1), default=10, show_default=True,
-              help="A batch is complete when no upload came for so long.")  # fmt: skip
+@click.option("--quiet-seconds", type=click.IntRange(1),
+              help="A batch is complete when no upload came for so long; at first 10.")  # fmt: skip
 @stack_option
-def up(port: int | None, cores: int, quiet_seconds: int, stack_name: str) -> None:
+def up(port: int | None, cores: int, quiet_seconds: int | None, stack_name: str) -> None:
     """Start the local cloud, and deploy the stack on it."""
     model = ensure_model().path
     cloud = local.start(local.folder_of(home()), home(), port, cores)
     local.use(cloud)
     stack = deploy_locally(stack_name, cloud, model, quiet_seconds)
     click.echo(f"\nthe local cloud is up at {cloud.endpoint}; its state: {local.folder_of(home())}")
-    click.echo("\n".join(where_to_drop(stack)))
+    click.echo("\n".join(where_to_drop(stack, "darkroom --local")))
     click.echo("\nwith `darkroom --local ...`, or, for the AWS CLI and any other client, paste:")
     for name, value in cloud.environment.items():
         click.echo(f"  export {name}={value}")
 
 
 def deploy_locally(
-    stack_name: str, cloud: local.LocalCloud, model: Path, quiet_seconds: int
+    stack_name: str, cloud: local.LocalCloud, model: Path, quiet_seconds: int | None
 ) -> Stack:
     """The stack of `template.yaml` on a local cloud, with waits that suit one person."""
-    parameters = {"QuietSeconds": str(quiet_seconds), "MarkerSeconds": "3", "ReconcileMinutes": "2"}
+    parameters = {"MarkerSeconds": "3", "ReconcileMinutes": "2"}
+    if quiet_seconds or not is_deployed(stack_name):
+        parameters["QuietSeconds"] = str(quiet_seconds or 10)
     deploy(Deployment(stack_name, cloud.region, model, parameters, archive=False, check=False))
     return open_stack(stack_name)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import click
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.cli.build import MODEL, ROOT, JobFiles, build_environment, build_functions, build_job
@@ -55,7 +56,7 @@ class Deployment:
 
 def deploy(deployment: Deployment) -> Stack | None:
     """Build, deploy, upload the job, verify. None for a dry run. Safe to repeat."""
-    _check_names(deployment)
+    _check(deployment)
     account = "dry-run" if deployment.dry_run else _account()
     existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
@@ -78,7 +79,7 @@ def deploy(deployment: Deployment) -> Stack | None:
     return stack
 
 
-def _check_names(deployment: Deployment) -> None:
+def _check(deployment: Deployment) -> None:
     if not _STACK_NAME.fullmatch(deployment.name):
         raise UsageError(
             f"{deployment.name!r} cannot name a stack: at most 27 lower-case letters, digits and "
@@ -86,9 +87,16 @@ def _check_names(deployment: Deployment) -> None:
         )
     if deployment.region not in EU_REGIONS:
         raise UsageError(
-            f"region {deployment.region!r}: images are processed in the EU alone, in one of "
-            f"{', '.join(EU_REGIONS)}; choose with --region"
+            f"{f'region {deployment.region}' if deployment.region else 'no region'}: images are "
+            f"processed in the EU alone, in one of {', '.join(EU_REGIONS)}; choose with --region"
         )
+    unknown = set(deployment.parameters) - _parameters_of_the_template()
+    if unknown:
+        raise UsageError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+
+
+def _parameters_of_the_template() -> set[str]:
+    return set(yaml_parse((ROOT / "template.yaml").read_text())["Parameters"])
 
 
 def _account() -> str:
@@ -128,8 +136,13 @@ def _report_dry_run(deployment: Deployment, job: JobFiles, parameters: Mapping[s
     for name, value in sorted(parameters.items()):
         _say(f"  parameter {name} = {value}")
     for name, path in job.files.items():
-        _say(f"  jobs/{job.release}/{name} ({path.stat().st_size / 1e6:.1f} MB)")
+        _say(f"  jobs/{job.release}/{name} ({path.stat().st_size / 1e3:.0f} kB)")
     _say("nothing was sent to AWS")
+
+
+def is_deployed(name: str) -> bool:
+    """Whether there is a stack of that name."""
+    return _existing(name) is not None
 
 
 def _existing(name: str) -> Stack | None:
@@ -213,7 +226,7 @@ def _upload(stack: Stack, job: JobFiles) -> None:
     for name, path in job.files.items():
         key = f"jobs/{job.release}/{name}"
         if _size(stack, key) != path.stat().st_size:
-            _say(f"uploading {name} ({path.stat().st_size / 1e6:.1f} MB)")
+            _say(f"uploading {name} ({path.stat().st_size / 1e3:.0f} kB)")
             stack.s3.upload_file(str(path), stack.artifacts.name, key)
 
 
@@ -282,10 +295,10 @@ def _say(text: str) -> None:
     click.echo(text)
 
 
-def where_to_drop(stack: Stack) -> Sequence[str]:
+def where_to_drop(stack: Stack, command: str = "darkroom") -> Sequence[str]:
     """What a user does next."""
     return (
         f"drop images into  s3://{stack.uploads}/<batch>/<label>/<name>",
         f"find results in   {stack.results.uri}/",
-        "for example: darkroom put FOLDER --batch NAME --ready; then: darkroom status --watch",
+        f"for example: {command} put FOLDER --batch NAME --ready; then: {command} status --watch",
     )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from darkroom.cli.stack import Stack
+from darkroom.cli.status import chosen, words
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
 from darkroom.layout import CURRENT_PCA, pca_model
@@ -19,7 +20,8 @@ def get_batch(stack: Stack, batch: str, out: Path) -> int:
     the current PCA version. The number of files."""
     done = [record for record in stack.runs.of_batch(batch) if record.state == State.DONE]
     if not done:
-        raise UsageError(f"batch {batch!r} has no finished run: `darkroom status {batch}`")
+        newest = words(chosen(stack, batch, None), stack.closing_rules)
+        raise UsageError(f"batch {batch!r} has no finished run: {newest}")
     version = _pca_version(stack)
     keys = [key for record in done for key in _keys(stack, record, version)]
     if version:

@@ -88,15 +88,25 @@ def use(cloud: LocalCloud) -> None:
 
 
 def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
-    """Start the local cloud with the state it was left with; the one that is up if there is one."""
+    """Start the local cloud with the state it was left with; the one that is up if there is one.
+
+    Raises `UsageError` where the port is taken, or is not that of the state.
+    """
+    last = _last_port(folder)
+    if port and last and port != last:
+        raise UsageError(
+            f"what is in the local cloud has addresses at port {last}: leave out --port, or begin "
+            "anew with `darkroom local reset`"
+        )
     already = running(folder)
     if already is not None:
         return already
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()  # the server and its jobs work elsewhere
-    chosen = port or _last_port(folder) or _free_port()
+    chosen = port or last or _free_port()
     if _is_taken(chosen):
-        raise UsageError(f"port {chosen} is taken: choose another with --port")
+        instead = "end what has it, or `darkroom local reset`" if last else "choose another"
+        raise UsageError(f"port {chosen} is taken: {instead}")
     command = [sys.executable, "-m", "local_cloud.server",
                str(chosen), REGION, str(cores), str(folder), str(home)]  # fmt: skip
     with log_file(folder).open("ab") as log:
@@ -106,12 +116,20 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
     _started.append(process)
     cloud = LocalCloud(process.pid, chosen, REGION)
     (folder / "process.json").write_text(json.dumps(asdict(cloud)))
+    try:
+        _wait_for(cloud, process, log_file(folder))
+    except KeyboardInterrupt:
+        process.terminate()
+        raise
+    return cloud
+
+
+def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not cloud.answers:
         if process.poll() is not None or time.monotonic() > deadline:
-            raise DarkroomError(f"the local cloud did not start; its log: {log_file(folder)}")
+            raise DarkroomError(f"the local cloud did not start; its log: {log}")
         time.sleep(0.1)
-    return cloud
 
 
 def stop(folder: Path) -> bool:

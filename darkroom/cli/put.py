@@ -7,45 +7,88 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 
 import click
 
 from darkroom import manifest
 from darkroom.cli.stack import Stack
 from darkroom.cli.transfer import in_parallel
-from darkroom.errors import UsageError
+from darkroom.errors import DarkroomError, UsageError
+from functions.runs import State
 
 _SHA256 = "sha256"
+_REGISTER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Sent:
-    """How many files were sent, and how many were there already with the same content."""
+    """How many files were sent, and how many were there already with the same content; the files
+    that could not be read, with the reason; whether the batch was marked as ready; and whether its
+    runs have counted all of it yet."""
 
     sent: int
     known: int
+    unreadable: list[str]
+    marked: bool
+    registered: bool
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What a batch's runs have been told of: files, and the newest marker."""
+
+    uploads: int
+    marker: str
 
 
 def put_folder(stack: Stack, folder: Path, batch: str, ready: bool) -> Sent:
     """Upload every file below `folder` as `<batch>/<path>`; what is there already is not sent
-    again. With `ready`, a marker then closes the batch."""
+    again. With `ready`, a marker then closes the batch, unless a file could not be read or there
+    is nothing to close. Waits until the batch's runs have counted what was sent."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
     if not batch or "/" in batch or batch in (".", ".."):
         raise UsageError(f"{batch!r} cannot name a batch: it must be one folder name")
     root = folder.resolve()
-    listed = manifest.walk_folder(folder)
-    paths = [root.parent / entry.key for entry in listed]
+    paths = [root.parent / entry.key for entry in manifest.walk_folder(folder)]
     if not paths:
         raise UsageError(f"there are no files in {folder}")
-    there = _listed(stack, batch)
+    before, there = _counted(stack, batch), _listed(stack, batch)
     send = partial(_send, stack, root, batch, there)
     outcomes = list(in_parallel(send, paths, f"to {batch}"))
-    sent = Sent(sum(outcomes), len(outcomes) - sum(outcomes))
-    if ready:
-        count = {} if sent.known else {"images": sent.sent}
+    unreadable = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
+    sent, known = outcomes.count(True), outcomes.count(False)
+    marked = ready and not unreadable and (sent > 0 or _is_open(stack, batch))
+    if marked:
+        count = {} if known else {"images": sent}
         put_bytes(stack, f"{batch}/_READY", json.dumps(count).encode() if count else b"")
-    return sent
+    registered = _wait_until_counted(stack, batch, before, sent, marked)
+    return Sent(sent, known, unreadable, marked, registered)
+
+
+def _is_open(stack: Stack, batch: str) -> bool:
+    latest = stack.runs.latest(batch)
+    return latest is not None and latest.state == State.OPEN
+
+
+def _counted(stack: Stack, batch: str) -> _Counted:
+    runs = list(stack.runs.of_batch(batch))
+    return _Counted(sum(r.uploads for r in runs), runs[-1].marker_sequencer if runs else "")
+
+
+def _wait_until_counted(
+    stack: Stack, batch: str, before: _Counted, sent: int, marked: bool
+) -> bool:
+    """Whether the runs told of what was sent within a minute: S3's events take some seconds."""
+    deadline = monotonic() + _REGISTER_SECONDS
+    while monotonic() < deadline:
+        now = _counted(stack, batch)
+        news = now.marker != before.marker or not marked
+        if now.uploads >= before.uploads + sent and news:
+            return True
+        sleep(0.5)
+    return False
 
 
 def _listed(stack: Stack, batch: str) -> dict[str, tuple[int, str]]:
@@ -69,10 +112,14 @@ def put_bytes(stack: Stack, key: str, data: bytes) -> None:
 
 def _send(
     stack: Stack, root: Path, batch: str, there: dict[str, tuple[int, str]], path: Path
-) -> bool:
-    """Whether the file had to be sent."""
-    key = f"{batch}/{path.relative_to(root).as_posix()}"
-    data = path.read_bytes()
+) -> bool | str:
+    """Whether the file had to be sent; where it cannot be read, its name and the reason."""
+    name = path.relative_to(root).as_posix()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return f"{name} ({error.strerror})"
+    key = f"{batch}/{name}"
     size, etag = there.get(key, (-1, ""))
     if size == len(data) and _is_same(stack, key, etag, data):
         return False
@@ -88,7 +135,17 @@ def _is_same(stack: Stack, key: str, etag: str, data: bytes) -> bool:
     return bool(known == hashlib.sha256(data).hexdigest())
 
 
-def say(sent: Sent, batch: str) -> None:
-    """What happened, for people."""
+def say(sent: Sent, batch: str, ready: bool) -> None:
+    """What happened, for people. Raises `DarkroomError` where files could not be sent."""
     known = f", {sent.known} were there already" if sent.known else ""
     click.echo(f"{sent.sent} files sent to batch {batch}{known}")
+    if sent.unreadable:
+        unmarked = "; the batch is not marked as ready" if ready else ""
+        raise DarkroomError(
+            f"{len(sent.unreadable)} files could not be read and were not sent{unmarked}: "
+            + ", ".join(sent.unreadable[:10])
+        )
+    if ready and not sent.marked:
+        click.echo("nothing is new, so there is nothing to close")
+    if not sent.registered:
+        click.echo("S3 has not told of all of them yet; `darkroom status` shows when it has")

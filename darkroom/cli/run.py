@@ -65,11 +65,11 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
         if not entries:
             export_stale(results)
             click.echo(f"nothing new in {options.folder}: earlier runs account for every file")
-            return
-        request = _request(options, run, entries, model())
-        started = monotonic()
-        account = _process(options, request, results)
-        click.echo(summary(account, monotonic() - started, options))
+        else:
+            request = _request(options, run, entries, model())
+            started = monotonic()
+            account = _process(options, request, results)
+            click.echo(summary(account, monotonic() - started, options))
         if options.plot:
             _draw(options, results)
 
@@ -154,6 +154,8 @@ def _run_on(spark: SparkSession, request: Request, progress: Progress, log: Path
     except DarkroomError:
         raise
     except Exception as error:  # Spark's own, whose text only a running JVM can tell
+        if "cancelled as part of cancellation of all jobs" in str(error):  # Ctrl-C
+            raise DarkroomError("stopped. The same command begins this run again") from error
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise DarkroomError(f"the job failed: {last[0].strip()}\nSpark's log: {log}") from error
 
@@ -191,7 +193,7 @@ def _only_one(out: Path) -> Iterator[None]:
             yield
     except BlockingIOError as error:
         raise UsageError(f"another darkroom run is writing to {out}") from error
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"cannot write to {out}: {error.strerror}") from error
 
 
