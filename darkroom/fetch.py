@@ -29,8 +29,8 @@ def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:
     An object that is gone is `missing`, one that its size alone rules out is never read.
     """
     depth = max((open_store(store).read_ahead for store in {e.store for e in entries}), default=1)
-    sizes = (entry.size_bytes for entry in entries if entry.size_bytes <= limits.max_bytes)
-    fitting = _READ_AHEAD_BYTES // max(*sizes, 1, 1)
+    read = (entry.size_bytes for entry in entries if entry.size_bytes <= limits.max_bytes)
+    fitting = _READ_AHEAD_BYTES // max([1, *read])
     return read_ahead(partial(_fetch, limits=limits), entries, max(min(depth, fitting), 1))
 
 
