@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -15,10 +14,9 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom import pca, receipt, statistics
-from darkroom.backbone import backbone_id
-from darkroom.errors import ConflictError, MixedBackbonesError, ObjectNotFoundError
+from darkroom.errors import ObjectNotFoundError
 from darkroom.features import project_table
-from darkroom.layout import CURRENT_PCA, Run, pca_model
+from darkroom.layout import Run
 from darkroom.parquet import from_parquet, to_parquet
 from darkroom.pca import KEEP_SHARE, Pca
 from darkroom.receipt import PcaNote
@@ -27,17 +25,9 @@ from darkroom.storage import Store, open_store
 from darkroom.vectors import vectors_of
 from emr_serverless_job.distribute import one_task_per_row, rows_of
 from emr_serverless_job.request import Request
+from emr_serverless_job.versions import Version, claim, current_version, publish, require_backbone
 
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of the coordinate system, and the ETag of the pointer that named it."""
-
-    number: int
-    basis: Pca
-    etag: str | None
 
 
 @dataclass(frozen=True)
@@ -64,9 +54,9 @@ def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaN
     decision = decide(spark, request, earlier, merged)
     if decision.refitted:
         runs = [request.run, *earlier]
-        decision = replace(decision, version=_claim(store, request, runs, merged, decision.version))
+        decision = replace(decision, version=claim(store, request, runs, merged, decision.version))
         project_runs(spark, request.output, runs, decision.version)
-        _publish(store, request, decision.version)
+        publish(store, request, decision.version)
         meanwhile = [run for run in receipt.done_runs(store) if run not in runs]
         project_runs(spark, request.output, meanwhile, decision.version)
     else:
@@ -120,31 +110,6 @@ def decide(
     number = 1 if current is None else current.number + 1
     version = Version(number, fitted, current.etag if current else None)
     return Decision(version, True, pca.explained(fitted, merged))
-
-
-def current_version(store: Store) -> Version | None:
-    """The version that `pca/current.json` names; None before the first run."""
-    try:
-        pointer = store.read_versioned(CURRENT_PCA)
-    except ObjectNotFoundError:
-        return None
-    number = int(json.loads(pointer.data)["version"])
-    basis = pca.unpack(store.read(f"{pca_model(number)}/model.npz"))
-    return Version(number, basis, pointer.etag)
-
-
-def require_backbone(store: Store, model: bytes) -> None:
-    """Raise `MixedBackbonesError` where the corpus' features come from another model."""
-    try:
-        present = str(json.loads(store.read(CURRENT_PCA))["backbone"])
-    except ObjectNotFoundError:
-        return
-    given = backbone_id(model)
-    if present != given:
-        raise MixedBackbonesError(
-            f"{store.uri} holds features of backbone {present[:12]}, the model given is "
-            f"{given[:12]}; use the model they were made with, or another output"
-        )
 
 
 def _fit(spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
@@ -205,49 +170,6 @@ def _dealt(pairs: list[tuple[str, str]], tasks: int) -> pa.Table:
             "targets": [[target for _, target in hand] for hand in hands],
         }
     )
-
-
-def _claim(
-    store: Store, request: Request, runs: list[Run], merged: Statistics, version: Version
-) -> Version:
-    """Write the version under the first number that nobody has, so that two jobs that fit at the
-    same time never write to one folder. Until it is published, nobody reads it."""
-    number = version.number
-    while True:
-        try:
-            text = _description(request, runs, merged, replace(version, number=number))
-            store.write_if(f"{pca_model(number)}/model.json", text, None)
-        except ConflictError:
-            number += 1
-            continue
-        store.write(f"{pca_model(number)}/model.npz", pca.pack(version.basis))
-        return replace(version, number=number)
-
-
-def _publish(store: Store, request: Request, version: Version) -> None:
-    """Let the pointer name the version; where another job was quicker, leave nothing behind."""
-    pointer = {"version": version.number, "backbone": backbone_id(request.model)}
-    try:
-        store.write_if(CURRENT_PCA, (json.dumps(pointer) + "\n").encode(), version.etag)
-    except ConflictError:
-        if json.loads(store.read(CURRENT_PCA)) == pointer:  # ours: the answer was lost, not the PUT
-            return
-        for folder in (pca_model(version.number), f"Results_PCA/model={version.number}"):
-            store.delete(store.list(folder))
-        raise
-
-
-def _description(request: Request, runs: list[Run], merged: Statistics, version: Version) -> bytes:
-    document = {
-        "version": version.number,
-        "backbone": backbone_id(request.model),
-        "components": len(version.basis.components),
-        "rank": version.basis.rank,
-        "fitted_on_images": merged.n,
-        "fitted_on_runs": [{"batch": run.batch, "run": run.number} for run in sorted(runs)],
-        "explained_variance_ratio": version.basis.explained_variance_ratio.tolist(),
-    }
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from darkroom.parquet import from_parquet, to_parquet
 from darkroom.receipt import PcaNote, Receipt
 from darkroom.storage import Store, open_store
 from emr_serverless_job.account import Clock, count_stored, utc_now
-from emr_serverless_job.coordinates import current_version, place_run, require_backbone
+from emr_serverless_job.coordinates import place_run
 from emr_serverless_job.featurize import Summary, featurize_run
 from emr_serverless_job.hadoop_reader import fetch_left_out
 from emr_serverless_job.request import Request
+from emr_serverless_job.versions import current_version, require_backbone
 
 _PLACEMENT_TRIES = 3
 

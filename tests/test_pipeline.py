@@ -17,7 +17,7 @@ import pytest
 
 from darkroom.cli import local
 from darkroom.cli.cloud import deploy_locally
-from darkroom.cli.deploy import destroy
+from darkroom.cli.destroy import destroy
 from darkroom.cli.home import home
 from darkroom.cli.put import put_bytes, put_folder
 from darkroom.cli.stack import Stack, open_stack

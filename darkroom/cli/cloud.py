@@ -12,7 +12,8 @@ import boto3
 import click
 
 from darkroom.cli import local
-from darkroom.cli.deploy import Deployment, deploy, destroy, is_deployed, where_to_drop
+from darkroom.cli.deploy import Deployment, deploy, is_deployed, where_to_drop
+from darkroom.cli.destroy import destroy
 from darkroom.cli.get import get_batch
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_folder, say

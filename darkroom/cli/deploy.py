@@ -1,4 +1,4 @@
-"""`darkroom deploy` and `darkroom destroy`."""
+"""`darkroom deploy`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import strftime
-from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -57,7 +56,7 @@ class Deployment:
 def deploy(deployment: Deployment) -> Stack | None:
     """Build, deploy, upload the job, verify. None for a dry run. Safe to repeat."""
     _check(deployment)
-    account = "dry-run" if deployment.dry_run else _account()
+    account = "dry-run" if deployment.dry_run else account_id()
     existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
     _say("building the functions")
@@ -99,7 +98,8 @@ def _parameters_of_the_template() -> set[str]:
     return set(yaml_parse((ROOT / "template.yaml").read_text())["Parameters"])
 
 
-def _account() -> str:
+def account_id() -> str:
+    """Of the credentials. Raises `UsageError` where AWS accepts none."""
     try:
         return str(boto3.client("sts").get_caller_identity()["Account"])
     except (ClientError, BotoCoreError) as error:
@@ -251,44 +251,6 @@ def _verify(stack: Stack) -> None:
             f"the check failed: run {record.run} of {batch} is {record.state}: {record.reason}"
         )
     _say("verified: received, processed, catalogued, and the receipt balances")
-
-
-def destroy(name: str, region: str, delete_data: bool) -> None:
-    """Remove the stack; buckets and table stay unless `delete_data`. Safe to repeat."""
-    stack, account = open_stack(name), _account()
-    cloudformation = boto3.client("cloudformation")
-    cloudformation.delete_stack(StackName=name)
-    cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 1 if "127.0.0.1" in _endpoint() else 15}
-    )
-    _remove_bucket(code_bucket(name, account, region))
-    if delete_data:
-        for output in ("UploadsBucket", "ResultsBucket", "ArtifactsBucket"):
-            _remove_bucket(stack.outputs[output])
-        _remove_table(stack.outputs["RunsTable"])
-
-
-def _endpoint() -> str:
-    return os.environ.get("AWS_ENDPOINT_URL", "")
-
-
-def _remove_bucket(name: str) -> None:
-    bucket = boto3.resource("s3").Bucket(name)
-    try:
-        bucket.object_versions.delete()
-        bucket.objects.delete()
-        bucket.delete()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
-            raise DarkroomError(f"bucket {name} could not be removed: {error}") from error
-
-
-def _remove_table(name: str) -> None:
-    client: Any = boto3.client("dynamodb")
-    try:
-        client.delete_table(TableName=name)
-    except client.exceptions.ResourceNotFoundException:
-        return
 
 
 def _say(text: str) -> None:
