@@ -31,7 +31,7 @@ from darkroom.parquet import from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from darkroom.vectors import vectors_of
-from emr_serverless_job import coordinates, featurize
+from emr_serverless_job import coordinates, featurize, versions
 from emr_serverless_job.hadoop_reader import fetched_content
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
@@ -506,7 +506,7 @@ def test_lists_of_a_store_and_manifests_agree(photos: Photos) -> None:
 
 
 def test_current_version_of_an_empty_store(tmp_path: Path) -> None:
-    assert coordinates.current_version(LocalStore(tmp_path)) is None
+    assert versions.current_version(LocalStore(tmp_path)) is None
 
 
 def test_two_jobs_that_fit_at_once_do_not_share_a_version(
@@ -516,7 +516,7 @@ def test_two_jobs_that_fit_at_once_do_not_share_a_version(
     ours = request(photos(40), tmp_path / "out", onnx_bytes)
     theirs = request(photos(30, "other", 100), tmp_path / "out", onnx_bytes)
     theirs = replace(theirs, run=Run("other", 1))
-    publish, raced = coordinates._publish, []
+    publish, raced = coordinates.publish, []
 
     def late(store: Any, asked: Request, version: Any) -> None:
         if not raced:
@@ -524,11 +524,11 @@ def test_two_jobs_that_fit_at_once_do_not_share_a_version(
             run_job(spark, theirs)
         publish(store, asked, version)
 
-    monkeypatch.setattr(coordinates, "_publish", late)
+    monkeypatch.setattr(coordinates, "publish", late)
     account = run_job(spark, ours)
     assert raced == [1]
     assert account.pca is not None
-    current = coordinates.current_version(LocalStore(tmp_path / "out"))
+    current = versions.current_version(LocalStore(tmp_path / "out"))
     assert current is not None
     assert current.number == account.pca.version
     placed = {row["path"] for row in rows(tmp_path / "out", f"Results_PCA/model={current.number}")}
