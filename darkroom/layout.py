@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 # What Hive and Spark escape in a partition's folder name; all else stays readable.
 _ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
@@ -11,6 +12,10 @@ _ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
 _LONGEST_BATCH = 600  # bytes; S3 keys end at 1,024
 
 CURRENT_PCA = "pca/current.json"
+
+# Erasures are runs of a batch of their own; no upload's key can lead to it.
+ERASURES = "/erasures"
+BLOCK_LIST = "erasures/block-list.json"
 
 
 def label_of(key: str) -> str:
@@ -84,6 +89,11 @@ class Run:
         return f"Results_PCA/model={version}/{self._partition}"
 
     @property
+    def erasure(self) -> str:
+        """Folder of what an erasure works with; gone when it is done."""
+        return f"erasures/work/run={self.number}"
+
+    @property
     def _partition(self) -> str:
         return f"batch={escape(self.batch)}/run={self.number}"
 
@@ -91,6 +101,28 @@ class Run:
 def incoming_part(batch: str, part: str) -> str:
     """A manifest part of a run that is not closed yet."""
     return f"incoming/{escape(batch)}/{part}.jsonl.gz"
+
+
+def run_of(key: str) -> Run:
+    """The run whose Parquet file or manifest part lies under this key.
+
+    >>> run_of("Results/batch=a%2Fb/run=2/part-00000.parquet")
+    Run(batch='a/b', number=2)
+    >>> run_of("manifests/spring/run=1/part-00000.jsonl.gz")
+    Run(batch='spring', number=1)
+    """
+    batch, number = key.split("/")[-3:-1]
+    return Run(unquote(batch.removeprefix("batch=")), int(number.removeprefix("run=")))
+
+
+def erasure_request(number: str) -> str:
+    """What is to be erased: there until it is."""
+    return f"erasures/requests/{number}.json"
+
+
+def erasure_certificate(number: str) -> str:
+    """What was erased, without naming it."""
+    return f"erasures/{number}.json"
 
 
 def pca_model(version: int) -> str:

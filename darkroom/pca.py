@@ -34,6 +34,9 @@ class Pca:
         return np.asarray(features @ self.components.T.astype(np.float32), dtype=np.float32)
 
 
+NO_BASIS = Pca(np.zeros(0), np.zeros((0, 0)), np.zeros(0), 0)
+
+
 def fit(statistics: Statistics, k: int = COMPONENTS) -> Pca:
     """The `k` best components; fewer (and zeros) where the corpus cannot carry them.
 

@@ -37,7 +37,8 @@ class Duplicates:
 class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
     `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
-    files the batch's marker announced."""
+    files the batch's marker announced; `erased` is how many of the run's files were erased since,
+    and are counted nowhere else."""
 
     batch: str
     run: int
@@ -54,6 +55,7 @@ class Receipt:
     started_at: str
     finished_at: str
     expected: int | None = None
+    erased: int = 0
 
     @property
     def balanced(self) -> bool:
@@ -66,7 +68,7 @@ class Receipt:
         sign = "=" if self.balanced else "≠"
         return (
             f"{self.found} found {sign} {self.processed} processed + {self.rejected} rejected "
-            f"+ {self.missing} missing"
+            f"+ {self.missing} missing" + (f" ({self.erased} erased since)" if self.erased else "")
         )
 
     def require_balance(self) -> None:

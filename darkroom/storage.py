@@ -50,6 +50,12 @@ class Store(Protocol):
     def read_versioned(self, key: str) -> Versioned:
         """The object's bytes with its ETag. Raises `ObjectNotFoundError`."""
 
+    def size(self, key: str) -> int:
+        """The object's size in bytes. Raises `ObjectNotFoundError`."""
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Some of the object's bytes. Raises `ObjectNotFoundError`."""
+
     def write(self, key: str, data: bytes) -> None:
         """Replace the object as a whole: readers see the old bytes or the new ones."""
 
@@ -112,6 +118,22 @@ class LocalStore(Store):
         """See `Store`. The ETag is the content's SHA-256."""
         data = self.read(key)
         return Versioned(data, hashlib.sha256(data).hexdigest())
+
+    def size(self, key: str) -> int:
+        """See `Store`."""
+        try:
+            return (self.root / key).stat().st_size
+        except FileNotFoundError as error:
+            raise ObjectNotFoundError(f"{self.root / key} is not there") from error
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """See `Store`."""
+        try:
+            with (self.root / key).open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+        except FileNotFoundError as error:
+            raise ObjectNotFoundError(f"{self.root / key} is not there") from error
 
     def write(self, key: str, data: bytes) -> None:
         """See `Store`."""
@@ -216,6 +238,28 @@ class S3Store(Store):
         try:
             answer = obstore.get(self._store, self._prefix + key)
             return Versioned(bytes(answer.bytes()), str(answer.meta["e_tag"]))
+        except (NotFoundError, FileNotFoundError) as error:
+            raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
+
+    def size(self, key: str) -> int:
+        """See `Store`."""
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        try:
+            return int(obstore.head(self._store, self._prefix + key)["size"])
+        except (NotFoundError, FileNotFoundError) as error:
+            raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """See `Store`."""
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        try:
+            return bytes(
+                obstore.get_range(self._store, self._prefix + key, start=start, length=length)
+            )
         except (NotFoundError, FileNotFoundError) as error:
             raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
 

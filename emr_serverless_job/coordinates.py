@@ -9,23 +9,29 @@ from operator import add
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom import pca, receipt, statistics
+from darkroom.backbone import backbone_id
+from darkroom.corpus import project_file, statistics_of_files
 from darkroom.errors import ObjectNotFoundError
-from darkroom.features import project_table
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet, to_parquet
+from darkroom.parquet import from_parquet
 from darkroom.pca import KEEP_SHARE, Pca
 from darkroom.receipt import PcaNote
 from darkroom.statistics import Statistics
-from darkroom.storage import Store, open_store
-from darkroom.vectors import vectors_of
+from darkroom.storage import open_store
+from darkroom.versions import (
+    Version,
+    claim,
+    current_version,
+    next_version,
+    publish,
+    require_backbone,
+)
 from emr_serverless_job.distribute import one_task_per_row, rows_of
 from emr_serverless_job.request import Request
-from emr_serverless_job.versions import Version, claim, current_version, publish, require_backbone
 
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
 
@@ -54,9 +60,10 @@ def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaN
     decision = decide(spark, request, earlier, merged)
     if decision.refitted:
         runs = [request.run, *earlier]
-        decision = replace(decision, version=claim(store, request, runs, merged, decision.version))
+        backbone = backbone_id(request.model)
+        decision = replace(decision, version=claim(store, backbone, runs, merged, decision.version))
         project_runs(spark, request.output, runs, decision.version)
-        publish(store, request, decision.version)
+        publish(store, backbone, decision.version)
         meanwhile = [run for run in receipt.done_runs(store) if run not in runs]
         project_runs(spark, request.output, meanwhile, decision.version)
     else:
@@ -87,13 +94,14 @@ def _corpus_statistics(
 
 
 def run_statistics(spark: SparkSession, output: str, files: list[str]) -> Statistics | None:
-    """The merged statistics of features files; None where there are no files."""
+    """The merged statistics of features files; None where they have no rows."""
     if not files:
         return None
     tasks = min(spark.sparkContext.defaultParallelism, _MOST_STATISTICS_TASKS, len(files))
     work = pa.table({"files": [files[start::tasks] for start in range(tasks)]})
     rows = one_task_per_row(spark, work).mapInArrow(_StatisticsTask(output), "share binary")
-    return reduce(add, (statistics.unpack(bytes(row.share)) for row in rows.collect()))
+    shares = [statistics.unpack(bytes(row.share)) for row in rows.collect()]
+    return reduce(add, shares) if shares else None
 
 
 def decide(
@@ -101,14 +109,13 @@ def decide(
 ) -> Decision:
     """Keep the current basis, or fit the next version."""
     store = open_store(request.output)
-    require_backbone(store, request.model)
+    require_backbone(store, backbone_id(request.model))
     current = current_version(store)
     best = _fit(spark, request, earlier, merged)
     if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
         return Decision(current, False, pca.explained(current.basis, merged))
     fitted = best if current is None else pca.align_signs(best, current.basis)
-    number = 1 if current is None else current.number + 1
-    version = Version(number, fitted, current.etag if current else None)
+    version = replace(next_version(store), basis=fitted)
     return Decision(version, True, pca.explained(fitted, merged))
 
 
@@ -181,11 +188,10 @@ class _StatisticsTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(self.output)
         for row in rows_of(batches):
-            shares = (
-                statistics.statistics_of(_features(store, key)) for key in _strings(row["files"])
-            )
-            packed = statistics.pack(reduce(add, shares))
-            yield pa.RecordBatch.from_arrays([pa.array([packed], pa.binary())], names=["share"])
+            share = statistics_of_files(store, _strings(row["files"]))
+            if share is not None:
+                packed = pa.array([statistics.pack(share)], pa.binary())
+                yield pa.RecordBatch.from_arrays([packed], names=["share"])
 
 
 @dataclass(frozen=True)
@@ -215,14 +221,8 @@ class _ProjectTask:
             for source, target in zip(
                 _strings(row["sources"]), _strings(row["targets"]), strict=True
             ):
-                features = from_parquet(store.read(source))
-                coordinates = basis.project(vectors_of(features["features"]))
-                store.write(target, to_parquet(project_table(features, coordinates)))
-                yield pa.RecordBatch.from_arrays([pa.array([features.num_rows])], names=["rows"])
-
-
-def _features(store: Store, key: str) -> NDArray[np.float32]:
-    return vectors_of(from_parquet(store.read(key), ["features"])["features"])
+                rows = project_file(store, source, target, basis)
+                yield pa.RecordBatch.from_arrays([pa.array([rows])], names=["rows"])
 
 
 def _strings(cell: object) -> list[str]:

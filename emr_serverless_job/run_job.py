@@ -8,18 +8,18 @@ from dataclasses import replace
 from pyspark.sql import SparkSession
 
 from darkroom import receipt
-from darkroom.backbone import load_backbone
+from darkroom.backbone import backbone_id, load_backbone
 from darkroom.errors import ConflictError, UsageError
 from darkroom.features import featurize
 from darkroom.parquet import from_parquet, to_parquet
 from darkroom.receipt import PcaNote, Receipt
 from darkroom.storage import Store, open_store
+from darkroom.versions import current_version, next_version, require_backbone
 from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_run
 from emr_serverless_job.featurize import Summary, featurize_run
 from emr_serverless_job.hadoop_reader import fetch_left_out
 from emr_serverless_job.request import Request
-from emr_serverless_job.versions import current_version, require_backbone
 
 _PLACEMENT_TRIES = 3
 
@@ -32,7 +32,7 @@ def check(request: Request) -> None:
     if not request.entries:
         raise UsageError("the manifest is empty: there is nothing to process")
     load_backbone(request.model)
-    require_backbone(open_store(request.output), request.model)
+    require_backbone(open_store(request.output), backbone_id(request.model))
 
 
 def run_job(
@@ -61,9 +61,9 @@ def run_job(
 
 def _clear(store: Store, request: Request) -> None:
     """Remove what an earlier attempt at this run left, its receipt first."""
-    run, current = request.run, current_version(store)
+    run = request.run
     store.delete([run.receipt, run.statistics, run.csv])
-    placed = [run.results_pca(number + 1) for number in range(current.number if current else 0)]
+    placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
     for folder in (run.results, run.rejected, *placed):
         store.delete(store.list(folder))
 
@@ -107,7 +107,10 @@ def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
             accounted.update(from_parquet(store.read(key), ["path"])["path"].to_pylist())
     left_out = [entry for entry in request.entries if entry.key not in accounted]
     outcome = featurize(
-        fetch_left_out(left_out, request.limits), load_backbone(request.model), request.limits
+        fetch_left_out(left_out, request.limits),
+        load_backbone(request.model),
+        request.limits,
+        request.blocked,
     )
     for folder, table in (
         (request.run.results, outcome.features),

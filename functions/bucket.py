@@ -33,6 +33,21 @@ class Bucket(Store):
             raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
         return Versioned(answer["Body"].read(), answer["ETag"])
 
+    def size(self, key: str) -> int:
+        """See `Store`."""
+        try:
+            return int(self.s3.head_object(Bucket=self.name, Key=key)["ContentLength"])
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """See `Store`."""
+        span = f"bytes={start}-{start + length - 1}"
+        answer = self.s3.get_object(Bucket=self.name, Key=key, Range=span)
+        return bytes(answer["Body"].read())
+
     def write(self, key: str, data: bytes) -> None:
         """See `Store`."""
         self.s3.put_object(Bucket=self.name, Key=key, Body=data)

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from pyspark import TaskContext
 
-from darkroom import manifest, receipt
+from darkroom import manifest, receipt, versions
 from darkroom.backbone import load_backbone
 from darkroom.csv_export import export_csv, original_text
 from darkroom.errors import BackboneError, MixedBackbonesError, UnbalancedReceiptError, UsageError
@@ -31,7 +31,7 @@ from darkroom.parquet import from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from darkroom.vectors import vectors_of
-from emr_serverless_job import coordinates, featurize, versions
+from emr_serverless_job import coordinates, featurize
 from emr_serverless_job.hadoop_reader import fetched_content
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job

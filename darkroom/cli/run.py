@@ -24,9 +24,9 @@ from darkroom.manifest import Entry
 from darkroom.parquet import COMPONENTS, from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
+from darkroom.versions import current_version
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
-from emr_serverless_job.versions import current_version
 
 
 @dataclass(frozen=True)

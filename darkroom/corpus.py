@@ -1,0 +1,35 @@
+"""A run's stored features, a Parquet file at a time: their statistics, and their coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from darkroom.features import project_table
+from darkroom.parquet import from_parquet, to_parquet
+from darkroom.pca import Pca
+from darkroom.statistics import Statistics, statistics_of
+from darkroom.storage import Store
+from darkroom.vectors import vectors_of
+
+
+def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
+    """The merged statistics of features files; None where they have no rows."""
+    vectors = (vectors_of(from_parquet(store.read(key), ["features"])["features"]) for key in keys)
+    shares = [statistics_of(features) for features in vectors if len(features)]
+    return reduce(add, shares) if shares else None
+
+
+def project_file(store: Store, source: str, target: str, basis: Pca) -> int:
+    """Write the coordinates of a features file; the number of its rows."""
+    features = from_parquet(store.read(source))
+    vectors = vectors_of(features["features"])
+    if features.num_rows:
+        coordinates = basis.project(vectors)
+    else:
+        coordinates = np.zeros((0, len(basis.components)), np.float32)
+    store.write(target, to_parquet(project_table(features, coordinates)))
+    return int(features.num_rows)
