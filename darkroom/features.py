@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from darkroom.backbone import Backbone
+from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.fetch import Fetched
 from darkroom.images import Limits, Pixels, Rejection, looks_like_image, read_image
 from darkroom.layout import label_of
@@ -18,6 +19,7 @@ from darkroom.parquet import FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA
 from darkroom.vectors import vector_column
 
 EMBED_BATCH = 8
+_ERASED = Rejection("erased", "an image with this content was erased; `darkroom unblock` allows it")
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,19 @@ class _Rows:
     skipped: list[str] = field(default_factory=list)
 
 
-def featurize(fetched: Iterable[Fetched], backbone: Backbone, limits: Limits) -> PartOutcome:
-    """Decode and embed images in order. The same bytes in the same order give the same rows."""
+def featurize(
+    fetched: Iterable[Fetched],
+    backbone: Backbone,
+    limits: Limits,
+    blocked: BlockList = NOTHING_BLOCKED,
+) -> PartOutcome:
+    """Decode and embed images in order. The same bytes in the same order give the same rows.
+
+    An image whose content was erased is rejected undecoded, and its digest not kept.
+    """
     rows = _Rows()
     vectors = [np.zeros((0, backbone.dimensions), np.float32)]
-    for images in _batched(_decoded(fetched, backbone, limits, rows), EMBED_BATCH):
+    for images in _batched(_decoded(fetched, backbone, limits, blocked, rows), EMBED_BATCH):
         vectors.append(backbone.embed(np.stack(images)))
     return PartOutcome(
         _features_table(rows.processed, np.concatenate(vectors)),
@@ -50,7 +60,7 @@ def featurize(fetched: Iterable[Fetched], backbone: Backbone, limits: Limits) ->
 
 
 def _decoded(
-    fetched: Iterable[Fetched], backbone: Backbone, limits: Limits, rows: _Rows
+    fetched: Iterable[Fetched], backbone: Backbone, limits: Limits, blocked: BlockList, rows: _Rows
 ) -> Iterator[NDArray[np.uint8]]:
     """The pixels of the good images; notes on `rows` what became of each image."""
     for item in fetched:
@@ -59,6 +69,9 @@ def _decoded(
             rows.skipped.append(key)
             continue
         digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
+        if digest is not None and blocked.blocks(digest):
+            rows.rejected.append(_rejected_row(key, None, _ERASED))
+            continue
         outcome = read_image(data, backbone.size, limits) if isinstance(data, bytes) else data
         if isinstance(outcome, Pixels):
             rows.processed.append(_processed_row(key, digest, outcome, backbone))

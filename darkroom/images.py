@@ -22,6 +22,7 @@ Reason = Literal[
     "too_large",
     "missing",
     "decode_error",
+    "erased",
 ]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")

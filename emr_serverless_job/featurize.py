@@ -12,6 +12,7 @@ from pyspark import Accumulator, Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.backbone import Backbone, backbone_id, load_backbone
+from darkroom.erasure.block_list import BlockList
 from darkroom.features import featurize
 from darkroom.fetch import Fetched, fetch
 from darkroom.images import Limits
@@ -72,6 +73,7 @@ def featurize_run(
         request.output,
         request.run,
         request.limits,
+        request.blocked,
     )
     with reporting(done, on_images):
         reports = _scheduled(spark, request, task).collect()
@@ -118,9 +120,10 @@ class _Task:
     output: str
     run: Run
     limits: Limits
+    blocked: BlockList
 
     def store(self, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
-        outcome = featurize(fetched, self._backbone(), self.limits)
+        outcome = featurize(fetched, self._backbone(), self.limits, self.blocked)
         store = open_store(self.output)
         for folder, table in (
             (self.run.results, outcome.features),

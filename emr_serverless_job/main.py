@@ -1,4 +1,5 @@
 """Entry point: `spark-submit main.py --manifest ... --output ... --model ... --batch ... --run ...`
+or `spark-submit main.py --erase ...`, with the number of the erasure instead of a batch's run.
 
 Runs unmodified as an EMR Serverless job (the packages `darkroom` and `emr_serverless_job` as a zip
 in `--py-files`, their dependencies as an archive) and on one machine.
@@ -11,20 +12,25 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from time import time
 
 from pyspark.sql import SparkSession
 
 from darkroom import manifest
+from darkroom.erasure import block_list
 from darkroom.errors import DarkroomError
 from darkroom.images import Limits
 from darkroom.layout import Run
 from darkroom.manifest import Entry
+from darkroom.regions import region_of, require_eu
 from darkroom.storage import open_store, read_uri
+from emr_serverless_job.erase import parse_erasure, run_erasure
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
+
+Work = Callable[[SparkSession], Mapping[str, object]]
 
 log = logging.getLogger("darkroom")
 
@@ -59,6 +65,7 @@ def parse(arguments: Sequence[str]) -> Request:
         reader=options.reader,
         pca=options.pca,
         expected=options.expected,
+        blocked=block_list.load(open_store(options.output)),
     )
 
 
@@ -91,15 +98,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the run; 0 when its receipt balances, 1 otherwise. One JSON line of log per outcome."""
+    """Do the run or the erasure; 0 when its receipt balances or nothing is found any more, 1
+    otherwise. One JSON line of log per outcome."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)
     started = time()
     try:
-        request = parse(arguments)
+        _require_eu(arguments)
+        work = _erasure(arguments) if "--erase" in arguments else _run(arguments)
         spark = build_session()
         try:
-            receipt = run_job(spark, request)
+            outcome = work(spark)
         finally:
             spark.stop()
     except DarkroomError as error:
@@ -108,9 +117,35 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:  # Spark's own: its trace is in the log above
         _log("failed", started, error=type(error).__name__, message=str(error)[:500])
         return 1
-    counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
-    _log("done", started, batch=receipt.batch, **counts)
+    _log("done", started, **outcome)
     return 0
+
+
+def _require_eu(arguments: Sequence[str]) -> None:
+    """Raise `UsageError` where buckets are worked with from outside the EU."""
+    if any("s3://" in argument or "s3a://" in argument for argument in arguments):
+        require_eu(region_of(os.environ))
+
+
+def _run(arguments: Sequence[str]) -> Work:
+    request = parse(arguments)
+
+    def work(spark: SparkSession) -> Mapping[str, object]:
+        receipt = run_job(spark, request)
+        counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
+        return {"batch": receipt.batch, **counts}
+
+    return work
+
+
+def _erasure(arguments: Sequence[str]) -> Work:
+    job = parse_erasure(arguments)
+
+    def work(spark: SparkSession) -> Mapping[str, object]:
+        outcome = run_erasure(spark, job)
+        return {"erasures": len(job.requests), "images": len(outcome.keys)}
+
+    return work
 
 
 def _log(outcome: str, started: float, **fields: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.images import Limits
 from darkroom.layout import Run
 from darkroom.manifest import Entry
@@ -17,6 +18,7 @@ class Request:
     `reader` fetches images with the job's own prefetching pool, or through Spark's `binaryFile`
     source for storage that only Hadoop can read. `pca` fits from merged statistics, or with
     `pyspark.ml`. `expected` is how many files the batch's marker announced.
+    `blocked` are contents that were erased and may not come back.
     """
 
     run: Run
@@ -27,3 +29,4 @@ class Request:
     reader: Literal["obstore", "binaryFile"] = "obstore"
     pca: Literal["merged", "spark"] = "merged"
     expected: int | None = None
+    blocked: BlockList = NOTHING_BLOCKED

@@ -1,0 +1,149 @@
+"""Carrying out a plan: one place after the other, each safe to repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from darkroom import manifest
+from darkroom.erasure import block_list, plan
+from darkroom.erasure.block_list import BlockList
+from darkroom.erasure.outcome import Outcome, outcome_key
+from darkroom.erasure.outcome import pack as pack_outcome
+from darkroom.erasure.plan import Plan, make_plan
+from darkroom.erasure.refit import replace_version, restate_statistics
+from darkroom.erasure.request import ErasureRequest
+from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
+from darkroom.erasure.search import Spread, batch_of_part, part_keys
+from darkroom.erasure.uploads import Uploads
+from darkroom.erasure.verify import Verified, Verifier
+from darkroom.errors import ObjectNotFoundError, TransientError
+from darkroom.layout import CURRENT_PCA, Run, run_of
+from darkroom.manifest import Entry
+from darkroom.read_ahead import read_ahead
+from darkroom.storage import Store
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """Erases from `results` and `uploads`. `run` is the erasure's own; `logs` holds the jobs' logs
+    below `log_folder`; `spread` shares out the work on the results' files."""
+
+    run: Run
+    results: Store
+    uploads: Uploads
+    logs: Store
+    log_folder: str
+    spread: Spread
+
+    def erase(self, requests: Sequence[ErasureRequest]) -> Outcome:
+        """Remove all that the requests take, look for it once more, and leave the outcome.
+
+        Goes on where an earlier attempt stopped. Raises `TransientError` where something is still
+        found in the end.
+        """
+        todo = self._plan(requests)
+        blocked = self._block(todo)
+        self.uploads.delete(todo.versions)
+        self.uploads.abort(todo.unfinished)
+        verifier = Verifier(self.results, self.uploads, self.logs, self.log_folder, self.spread)
+        for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
+            emptied = self._clear_parts(todo, blocked)
+            self._clear_runs(todo)
+            self.logs.delete(todo.logs)
+            verified = verifier.look(todo, blocked.erased)
+            if not verified.found:
+                outcome = self._outcome(todo, requests, emptied, verified)
+                self.results.write(outcome_key(self.run), pack_outcome(outcome))
+                return outcome
+        raise TransientError(f"after {_ROUNDS} rounds something is still there: {verified.found}")
+
+    def _plan(self, requests: Sequence[ErasureRequest]) -> Plan:
+        key = f"{self.run.erasure}/plan.json.gz"
+        try:
+            return plan.unpack(self.results.read(key))
+        except ObjectNotFoundError:
+            made = make_plan(self.results, self.uploads, requests, self.spread)
+            plan.add_logs(made, self.logs, self.log_folder)
+            self.results.write(key, plan.pack(made))
+            return made
+
+    def _block(self, todo: Plan) -> BlockList:
+        """First of all: nothing that goes may come back by another way."""
+        uploads = [Entry("", key, version_id=upload) for key, upload in todo.uploads]
+
+        def longer(known: BlockList) -> BlockList:
+            for number, found in todo.found.items():
+                known = known.with_contents(number, found.contents)
+            return known.with_uploads(uploads)
+
+        return block_list.change(self.results, longer)
+
+    def _clear_parts(self, todo: Plan, blocked: BlockList) -> list[str]:
+        """Take the uploads out of the manifests; the parts that name nothing any more."""
+        batches = {batch_of_part(key) for key in todo.parts}
+        keys = [key for key in part_keys(self.results) if batch_of_part(key) in batches]
+        left = read_ahead(
+            lambda key: drop_entries(self.results, key, blocked.erased),
+            keys,
+            self.results.read_ahead,
+        )
+        return [key for key, entries in zip(keys, left, strict=True) if not entries]
+
+    def _clear_runs(self, todo: Plan) -> None:
+        files = {**todo.files, **todo.coordinates}
+        shared = [item for item in sorted(files.items()) if run_of(item[0]) not in todo.removed]
+        self.spread(drop_rows, shared)
+        for run in todo.removed:
+            self._remove(run, todo)
+        for run in todo.kept:
+            restate_receipt(self.results, self.spread, run)
+        for run in todo.featured:
+            restate_statistics(self.results, self.spread, run)
+        replace_version(self.results, self.spread, todo.doomed)
+
+    def _remove(self, run: Run, todo: Plan) -> None:
+        """All of a run of which nothing stays."""
+        placed = [run.results_pca(version) for version in todo.pca_versions]
+        for folder in (run.results, run.rejected, run.manifest, *placed):
+            self.results.delete(self.results.list(folder))
+        self.results.delete([run.statistics, run.csv, run.receipt])
+
+    def _outcome(
+        self,
+        todo: Plan,
+        requests: Sequence[ErasureRequest],
+        emptied: list[str],
+        verified: Verified,
+    ) -> Outcome:
+        return Outcome(
+            version=self._current_version(),
+            pca_before=todo.pca_versions,
+            doomed=todo.doomed,
+            runs=[(run, self._files_of(run)) for run in todo.kept],
+            removed=todo.removed,
+            batches=[
+                value
+                for request in requests
+                if request.selector.kind == "batch"
+                for value in request.selector.values
+            ],
+            csv=[run for run in todo.featured if run not in todo.removed],
+            emptied=[key for key in emptied if key.startswith("incoming/")],
+            found=todo.found,
+            versions={number: todo.version_ids(found.keys) for number, found in todo.found.items()},
+            looked_at=verified.looked_at,
+        )
+
+    def _files_of(self, run: Run) -> int:
+        keys = self.results.list(run.manifest, ".jsonl.gz")
+        return sum(len(manifest.unpack(self.results.read(key))) for key in keys)
+
+    def _current_version(self) -> int:
+        try:
+            return int(json.loads(self.results.read(CURRENT_PCA))["version"])
+        except ObjectNotFoundError:
+            return 0

@@ -1,0 +1,71 @@
+"""What the job hands to `catalog_results`, which finishes an erasure."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import asdict, dataclass, field
+
+from darkroom.layout import Run
+
+
+@dataclass
+class Found:
+    """What one request takes: object keys, SHA-256 digests of contents that may not come back, and
+    how much of it stood in each place."""
+
+    keys: list[str] = field(default_factory=list)
+    contents: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done. `version` is the PCA version now in force (0: none), `doomed` are those that
+    have seen an erased image; `runs` are the affected ones, with the number of files that each
+    still names; `removed` those of which nothing stays, of the batches in `batches`; `csv` those
+    whose CSV has lines to lose; `emptied` are manifest parts that name nothing any more. `found`
+    and `versions` are by request: they name images, and are gone with this object.
+    """
+
+    version: int
+    pca_before: list[int]
+    doomed: list[int]
+    runs: list[tuple[Run, int]]
+    removed: list[Run]
+    batches: list[str]
+    csv: list[Run]
+    emptied: list[str]
+    found: dict[str, Found]
+    versions: dict[str, list[str]]
+    looked_at: dict[str, int]
+
+    @property
+    def keys(self) -> set[str]:
+        """Every object key that was erased."""
+        return {key for found in self.found.values() for key in found.keys}
+
+    @property
+    def contents(self) -> set[str]:
+        """Every content that was erased."""
+        return {content for found in self.found.values() for content in found.contents}
+
+
+def outcome_key(run: Run) -> str:
+    """Where the outcome of an erasure lies."""
+    return f"{run.erasure}/outcome.json.gz"
+
+
+def pack(outcome: Outcome) -> bytes:
+    """As JSON, gzip."""
+    return gzip.compress(json.dumps(asdict(outcome), ensure_ascii=False).encode(), mtime=0)
+
+
+def unpack(data: bytes) -> Outcome:
+    """The outcome that `pack` wrote."""
+    told = json.loads(gzip.decompress(data))
+    told["found"] = {number: Found(**found) for number, found in told["found"].items()}
+    for name in ("removed", "csv"):
+        told[name] = [Run(**run) for run in told[name]]
+    told["runs"] = [(Run(**run), files) for run, files in told["runs"]]
+    return Outcome(**told)

@@ -1,0 +1,103 @@
+"""Taking images out of the coordinate system: statistics made anew, and a version that never saw
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from darkroom import pca, receipt, statistics, versions
+from darkroom.corpus import project_file, statistics_of_files
+from darkroom.erasure.doomed import remove_version
+from darkroom.erasure.search import Spread
+from darkroom.errors import ObjectNotFoundError
+from darkroom.layout import Run
+from darkroom.statistics import Statistics
+from darkroom.storage import Store
+
+_MOST_STATISTICS_TASKS = 16  # each brings 6.5 MB for 1280 dimensions
+
+
+class _Projection(NamedTuple):
+    source: str
+    target: str
+
+
+def restate_statistics(store: Store, spread: Spread, run: Run) -> None:
+    """Write the run's share in the corpus' statistics from the features that are left of it."""
+    files = store.list(run.results, ".parquet")
+    tasks = min(_MOST_STATISTICS_TASKS, len(files))
+    shares = spread(_share_of, [files[start::tasks] for start in range(tasks)])
+    merged = _merged([statistics.unpack(share) for share in shares if share])
+    if merged is None:
+        store.delete([run.statistics])
+    else:
+        store.write(run.statistics, statistics.pack(merged))
+
+
+def _share_of(store: Store, files: Sequence[str]) -> bytes | None:
+    share = statistics_of_files(store, files)
+    return None if share is None else statistics.pack(share)
+
+
+def _merged(shares: Sequence[Statistics]) -> Statistics | None:
+    total = None
+    for share in shares:
+        total = share if total is None else total + share
+    return total
+
+
+def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None:
+    """Put a version that is fitted on what is left in the place of a current one that is doomed.
+
+    All runs are projected from their stored features; the pointer moves last. Repeating it after an
+    interruption leaves no half-made version behind.
+    """
+    _remove_unpublished(store)
+    current = versions.current_version(store)
+    if current is None or current.number not in doomed:
+        return
+    runs = receipt.done_runs(store)
+    merged = _corpus_statistics(store, runs)
+    if merged is None:
+        versions.withdraw(store)
+        return
+    backbone = versions.corpus_backbone(store) or ""
+    fitted = pca.align_signs(pca.fit(merged), current.basis)
+    coming = replace(versions.next_version(store), basis=fitted)
+    version = versions.claim(store, backbone, runs, merged, coming)
+    spread(partial(_project, basis=pca.pack(fitted)), _projections(store, runs, version.number))
+    versions.publish(store, backbone, version)
+
+
+def _corpus_statistics(store: Store, runs: Sequence[Run]) -> Statistics | None:
+    merged = None
+    for run in runs:  # one at a time: each holds a Gram matrix of 13 MB
+        try:
+            share = statistics.unpack(store.read(run.statistics))
+        except ObjectNotFoundError:
+            continue
+        merged = share if merged is None else merged + share
+    return merged
+
+
+def _projections(store: Store, runs: Sequence[Run], version: int) -> list[_Projection]:
+    return [
+        _Projection(source, f"{run.results_pca(version)}/{source.rpartition('/')[2]}")
+        for run in runs
+        for source in store.list(run.results, ".parquet")
+    ]
+
+
+def _project(store: Store, files: _Projection, basis: bytes) -> int:
+    return project_file(store, files.source, files.target, pca.unpack(basis))
+
+
+def _remove_unpublished(store: Store) -> None:
+    """What an interrupted attempt left: nobody reads it, and no other job is under way."""
+    coming = versions.next_version(store).number
+    for number in versions.fitted_on(store):
+        if number >= coming:
+            remove_version(store, number)

@@ -1,0 +1,118 @@
+"""What somebody asked to be erased."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+from darkroom.errors import UsageError
+from darkroom.layout import batch_of
+
+Kind = Literal["keys", "prefix", "batch", "content"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which images: by object keys, a prefix of keys, a batch, or SHA-256 digests of contents."""
+
+    kind: Kind
+    values: tuple[str, ...]
+
+    def takes(self, key: str, batch: str, content: str | None = None) -> bool:
+        """Whether an image in a batch is meant."""
+        match self.kind:
+            case "keys":
+                return key in self._set
+            case "prefix":
+                return key.startswith(self.values)
+            case "batch":
+                return batch in self.values
+            case _:
+                return content in self._set
+
+    @cached_property
+    def _set(self) -> frozenset[str]:
+        return frozenset(self.values)
+
+    def may_touch(self, batch: str) -> bool:
+        """Whether an upload in the batch could be meant, by its key alone."""
+        if self.kind == "batch":
+            return batch in self.values
+        if self.kind == "content":
+            return False
+        firsts = (value.partition("/") for value in self.values)
+        return batch.startswith("loose-") or any(
+            batch == name if slash else self.kind == "prefix" and batch.startswith(name)
+            for name, slash, _ in firsts
+        )
+
+    @property
+    def upload_prefixes(self) -> list[str]:
+        """What to list the uploads by; a batch of uploads at the root has no prefix of its own."""
+        if self.kind == "content":
+            return []
+        if self.kind == "batch":
+            return [f"{value}/" for value in self.values if batch_of(f"{value}/", "") == value]
+        return list(self.values)
+
+    def check(self) -> None:
+        """Raise `UsageError` for what could mean nothing, or everything."""
+        if self.kind not in get_args(Kind) or not self.values or not all(self.values):
+            raise UsageError("say what to erase: an empty name would mean everything, or nothing")
+        if self.kind == "content" and not all(map(_SHA256.fullmatch, self.values)):
+            raise UsageError("a content is named by its SHA-256: 64 characters of 0-9 and a-f")
+
+
+@dataclass(frozen=True)
+class ErasureRequest:
+    """One request. `salt` (hex) is given to who asked, and kept nowhere once it is done: with it
+    alone, the hashes in the certificate can be told to be those of certain keys."""
+
+    id: str
+    selector: Selector
+    salt: str
+    requested_at: str
+    requested_by: str
+    why: str
+    keep_copies: bool = False
+
+    def salted(self, text: str) -> str:
+        """`text` as the certificate names it."""
+        return salted(self.salt, text)
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """The request without what it names: who, when, why, and by what kind of selector."""
+        return {
+            "id": self.id,
+            "requested_at": self.requested_at,
+            "requested_by": self.requested_by,
+            "why": self.why,
+            "selector": self.selector.kind,
+            "values": len(self.selector.values),
+            "keep_copies": self.keep_copies,
+        }
+
+
+def salted(salt: str, text: str) -> str:
+    """HMAC-SHA-256 of `text` under a hexadecimal salt, in hexadecimal."""
+    return hmac.new(bytes.fromhex(salt), text.encode(), hashlib.sha256).hexdigest()
+
+
+def pack(request: ErasureRequest) -> bytes:
+    """As JSON."""
+    return json.dumps(asdict(request), ensure_ascii=False).encode()
+
+
+def unpack(data: bytes) -> ErasureRequest:
+    """The request that `pack` wrote."""
+    told = json.loads(data)
+    selector = Selector(told["selector"]["kind"], tuple(told["selector"]["values"]))
+    return ErasureRequest(**{**told, "selector": selector})

@@ -1,0 +1,83 @@
+"""The uploads bucket with all its versions. Images are listed and deleted here, never read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from darkroom.errors import TransientError
+
+_AT_ONCE = 1000
+
+
+class StoredVersion(NamedTuple):
+    """A version of an object, or a delete marker. `stored_at` is ISO 8601."""
+
+    key: str
+    version_id: str
+    is_marker: bool
+    stored_at: str
+
+
+class Unfinished(NamedTuple):
+    """A multipart upload that was never completed: its parts are stored all the same."""
+
+    key: str
+    upload_id: str
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """`s3` is a boto3 client."""
+
+    s3: Any
+    bucket: str
+
+    def versions(self, prefix: str) -> list[StoredVersion]:
+        """All versions and delete markers of keys that start so."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        return [
+            StoredVersion(
+                item["Key"],
+                item["VersionId"],
+                kind == "DeleteMarkers",
+                item["LastModified"].isoformat(),
+            )
+            for page in pages
+            for kind in ("Versions", "DeleteMarkers")
+            for item in page.get(kind, [])
+        ]
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """All multipart uploads under way or forgotten."""
+        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
+        for page in pages:
+            for item in page.get("Uploads", []):
+                yield Unfinished(item["Key"], item["UploadId"])
+
+    def delete(self, versions: Sequence[StoredVersion]) -> None:
+        """Remove versions and markers for good. Those already gone are no error."""
+        for start in range(0, len(versions), _AT_ONCE):
+            named = [
+                {"Key": version.key, "VersionId": version.version_id}
+                for version in versions[start : start + _AT_ONCE]
+            ]
+            answer = self.s3.delete_objects(
+                Bucket=self.bucket, Delete={"Objects": named, "Quiet": True}
+            )
+            if answer.get("Errors"):
+                codes = sorted({error["Code"] for error in answer["Errors"]})
+                raise TransientError(f"{len(answer['Errors'])} uploads were not deleted: {codes}")
+
+    def abort(self, unfinished: Iterable[Unfinished]) -> None:
+        """Remove the parts of uploads that were never completed."""
+        for upload in unfinished:
+            try:
+                self.s3.abort_multipart_upload(
+                    Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id
+                )
+            except self.s3.exceptions.NoSuchUpload:
+                continue
