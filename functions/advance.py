@@ -3,9 +3,10 @@
     OPEN -> SEALED -> SUBMITTED -> RUNNING -> SUCCEEDED -> DONE
               ^_______________________|  (a failed attempt, once)  -> FAILED
 
-Every event (upload, timer, job event, schedule) only asks for `advance(run)`, which looks at the
-state and does the next thing. So a lost event costs minutes, one that comes twice costs nothing,
-and a crash between any two calls is repaired by the next call.
+An erasure is a run of the batch `ERASURES`: the same states, other steps. Every event (upload,
+timer, job event, schedule) only asks for `advance(run)`, which looks at the state and does the next
+thing. So a lost event costs minutes, one that comes twice costs nothing, and a crash between any
+two calls is repaired by the next call.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from darkroom.errors import ConflictError
-from darkroom.layout import Run
+from darkroom.layout import ERASURES, Run
 from functions.queues import WorkQueues
-from functions.runs import RunRecord, RunTable, State
+from functions.records import RunRecord, State
+from functions.runs import RunTable
 
 Step = Callable[[RunRecord], bool]
 
@@ -29,6 +31,7 @@ class Station:
     runs: RunTable
     queues: WorkQueues
     steps: Mapping[State, Step]
+    erasure_steps: Mapping[State, Step]
 
 
 def advance(run: Run, station: Station) -> RunRecord | None:
@@ -38,7 +41,8 @@ def advance(run: Run, station: Station) -> RunRecord | None:
     from several places at once.
     """
     while (record := station.runs.get(run)) is not None:
-        step = station.steps.get(record.state)
+        steps = station.erasure_steps if run.batch == ERASURES else station.steps
+        step = steps.get(record.state)
         if step is None:
             station.queues.pass_on(record)
             return record

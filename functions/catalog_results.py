@@ -14,18 +14,25 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from darkroom.layout import ERASURES
 from functions.advance import Station, advance
 from functions.bucket import Bucket
 from functions.completion import Completion
 from functions.csv_writer import CsvWriter
+from functions.dead_letters import UploadDeadLetters
+from functions.erasure_completion import ErasureCompletion
+from functions.erasures import Erasures
 from functions.glue_catalog import GlueCatalog
 from functions.job_runs import JobWatch
 from functions.notify import Notifier
 from functions.observability import count, logger, message_processor, metrics, report, tracer
 from functions.prices import Prices
 from functions.queues import WorkQueues, job_in, work_in
+from functions.records import State
+from functions.region import eu_only
 from functions.runs import RunTable
 from functions.settings import CatalogSettings, read_settings
+from functions.signing import KmsSigner
 
 _MARGIN_MILLISECONDS = 60_000
 
@@ -58,6 +65,22 @@ def completion() -> Completion:
     )
 
 
+@cache
+def erasures() -> Erasures:
+    """Built once per process."""
+    return Erasures(completion().runs, completion().queues)
+
+
+def erasure_completion(runs: Completion) -> ErasureCompletion:
+    """The steps of erasures, on top of those of runs."""
+    settings = read_settings(CatalogSettings, os.environ)
+    return ErasureCompletion(
+        runs,
+        UploadDeadLetters(boto3.client("sqs"), settings.upload_dead_letters_url),
+        KmsSigner(boto3.client("kms"), settings.signing_key),
+    )
+
+
 @tracer.capture_method(capture_response=False)
 def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Advance the run that a message names, or whose job an event tells of."""
@@ -71,9 +94,16 @@ def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
     if run is None:
         logger.info("a job of no unfinished run", extra={"job_run_id": job})
         return
-    advance(run, Station(steps.runs, steps.queues, steps.steps))
+    erasing = erasure_completion(steps)
+    left = advance(run, Station(steps.runs, steps.queues, steps.steps, erasing.steps))
+    if run.batch == ERASURES:
+        if left is not None and left.state == State.DONE:
+            erasures().release()
+    elif left is None or left.state in (State.DONE, State.FAILED):
+        erasures().wake()
 
 
+@eu_only
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics

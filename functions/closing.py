@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from functions.runs import RunRecord
+from functions.records import RunRecord
 
 MOST_PARTS = 10_000  # their names fill half of what DynamoDB allows an item
 

@@ -12,12 +12,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from darkroom import manifest
+from darkroom.erasure.block_list import BlockList
 from darkroom.errors import ConflictError
 from darkroom.layout import Run, incoming_part
 from darkroom.manifest import Entry
 from functions.bucket import Bucket
 from functions.queues import WorkQueues
-from functions.runs import Marker, Part, RunRecord, RunTable, State
+from functions.records import RunRecord, State
+from functions.runs import Marker, Part, RunTable
 from functions.uploads import Upload
 
 _TRIES = 10
@@ -34,14 +36,17 @@ class Collector:
     quiet_seconds: int
     marker_seconds: int
 
-    def collect(self, batch: str, uploads: Iterable[Upload]) -> None:
-        """Add uploads to the batch's open run, opening one where there is none.
+    def collect(self, batch: str, uploads: Iterable[Upload], blocked: BlockList) -> None:
+        """Add uploads to the batch's open run, opening one where there is none; but not those that
+        were erased, of which S3 may tell once more.
 
         Repeating it may count uploads twice, but never lists one twice: sealing drops repetitions.
         """
         entries: list[Entry] = []
         markers: list[Entry] = []
         for upload in uploads:
+            if blocked.erased(upload.entry):
+                continue
             (markers if upload.is_marker else entries).append(upload.entry)
         marker = manifest.latest(markers)[0] if markers else None
         record = self._register(batch, manifest.latest(entries), marker)

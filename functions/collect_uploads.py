@@ -10,10 +10,12 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from darkroom.erasure import block_list
 from functions.bucket import Bucket
 from functions.collect import Collector, by_batch
 from functions.observability import count, logger, metrics, tracer
 from functions.queues import WorkQueues
+from functions.region import eu_only
 from functions.runs import RunTable
 from functions.settings import CollectSettings, read_settings
 from functions.uploads import Upload, uploads_in
@@ -34,6 +36,7 @@ def collector() -> Collector:
     )
 
 
+@eu_only
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
@@ -51,9 +54,10 @@ def handler(event: SQSEvent, context: LambdaContext) -> PartialItemFailureRespon
                 "not understood", extra={"message_id": record.message_id, "error": str(error)}
             )
             failed.add(record.message_id)
+    blocked = block_list.load(collector().results)
     for batch, uploads in by_batch(u for several in told.values() for u in several).items():
         try:
-            collector().collect(batch, uploads)
+            collector().collect(batch, uploads, blocked)
             count("Uploads", len(uploads))
         except Exception:
             logger.exception("not registered", extra={"batch": batch, "uploads": len(uploads)})

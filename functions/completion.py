@@ -18,7 +18,8 @@ from functions.job_runs import ENDED_BADLY, Billed, JobRun, JobWatch
 from functions.notify import Notifier
 from functions.prices import Prices
 from functions.queues import WorkQueues
-from functions.runs import RunRecord, RunTable, State
+from functions.records import RunRecord, State
+from functions.runs import RunTable
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Completion:
         try:
             account = self._receipt(record)
         except UnbalancedReceiptError as error:
-            self._fail(record, str(error), unbalanced=True)
+            self.fail(record, str(error), unbalanced=True)
             return True
         if record.images:
             self.catalog.add_run(record.key)
@@ -128,7 +129,7 @@ class Completion:
             return 0
 
     def _finish(self, record: RunRecord, account: Receipt) -> None:
-        record = self._with_late_bill(record)
+        record = self.with_late_bill(record)
         cost = self.prices.cost_of(record)
         counts = {
             "processed": account.processed,
@@ -147,7 +148,7 @@ class Completion:
         )
         self.report(done)
 
-    def _with_late_bill(self, record: RunRecord) -> RunRecord:
+    def with_late_bill(self, record: RunRecord) -> RunRecord:
         """With the last attempt's bill, where there was none yet when its job's end was seen."""
         if not record.images or record.billed_attempt == record.attempt:
             return record
@@ -157,7 +158,7 @@ class Completion:
     def _fail_or_try_again(self, record: RunRecord, job: JobRun) -> None:
         bill = _with_bill(record, job.billed)
         if job.state == "CANCELLED":  # by someone, or by its timeout: again would be the same
-            self._fail(record, self.jobs.why_cancelled(job), **bill)
+            self.fail(record, self.jobs.why_cancelled(job), **bill)
             return
         reason = self.jobs.reason(record.job_run_id, job.details)
         if record.attempt < record.give_up_after:
@@ -165,9 +166,10 @@ class Completion:
                 record, state=State.SEALED, attempt=record.attempt + 1, reason=reason, **bill
             )
         else:
-            self._fail(record, reason, **bill)
+            self.fail(record, reason, **bill)
 
-    def _fail(self, record: RunRecord, reason: str, **changes: float) -> None:
+    def fail(self, record: RunRecord, reason: str, **changes: float) -> None:
+        """Let a run or an erasure end, with the reason in words for people."""
         self.notifier.failed(record, reason)
         self.report(self.runs.change(record, state=State.FAILED, reason=reason, **changes))
 

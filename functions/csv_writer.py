@@ -16,6 +16,7 @@ from functions.bucket import Bucket
 
 _PART_BYTES = 8 * 1024 * 1024  # S3 wants 5 MB at least
 _VERSION = "pca-version"
+_ERASURE = "erasure"
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Present:
-    """The CSV that is there: its PCA version (0: none) and ETag."""
+    """The CSV that is there: its PCA version (0: none), the last erasure that it reflects, and its
+    ETag."""
 
     version: int
+    erasure: int
     etag: str
 
 
 @dataclass(frozen=True)
 class CsvWriter:
-    """Writes `Results_CSV/` with the PCA version in each object's metadata."""
+    """Writes `Results_CSV/` with the PCA version and the erasure in each object's metadata."""
 
     results: Bucket
     part_bytes: int = _PART_BYTES
@@ -62,14 +65,20 @@ class CsvWriter:
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            return Present(0, "")
-        return Present(int(answer["Metadata"].get(_VERSION, 0)), answer["ETag"])
+            return Present(0, 0, "")
+        told = answer["Metadata"]
+        return Present(int(told.get(_VERSION, 0)), int(told.get(_ERASURE, 0)), answer["ETag"])
 
     def export(
-        self, run: Run, version: int, earlier: Progress | None, out_of_time: Callable[[], bool]
+        self,
+        run: Run,
+        version: int,
+        earlier: Progress | None,
+        out_of_time: Callable[[], bool],
+        erasure: int = 0,
     ) -> Progress | None:
-        """Write the run's CSV unless it is there; None when it is complete, else from where to go
-        on.
+        """Write the run's CSV unless it is there and knows of the erasure; None when it is
+        complete, else from where to go on.
 
         Readers see the old file until the new one is complete. `earlier` is where another
         invocation stopped; one of another run or version, or that S3 has forgotten, is left.
@@ -77,7 +86,7 @@ class CsvWriter:
         where a job is still writing the coordinates.
         """
         present = self.present(run)
-        if present.version == version:
+        if present.version == version and present.erasure >= erasure:
             return None
         self._require_complete(run, version)
         if earlier is not None and earlier.is_of(run, version):
@@ -89,7 +98,10 @@ class CsvWriter:
             Bucket=self.results.name,
             Key=run.csv,
             ContentType="text/csv; charset=utf-8",
-            Metadata={_VERSION: str(version)},
+            Metadata={
+                _VERSION: str(version),
+                _ERASURE: str(max(present.erasure, erasure)),
+            },
         )
         begun = Progress(run.batch, run.number, version, created["UploadId"], 0, 0, present.etag)
         return self._go_on(run, begun, out_of_time)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,36 @@ class GlueCatalog:
         elif int(view["Parameters"]["pca_version"]) < version:
             lock = {"VersionId": view["VersionId"]} if "VersionId" in view else {}
             self.glue.update_table(DatabaseName=self.database, TableInput=definition, **lock)
+
+    def drop_view(self) -> None:
+        """No coordinates are left to be shown. Safe to repeat."""
+        with suppress(self.glue.exceptions.EntityNotFoundException):
+            self.glue.delete_table(DatabaseName=self.database, Name=CURRENT_PCA_VIEW)
+
+    def remove_version(self, version: int) -> None:
+        """Forget a PCA version's partitions. Safe to repeat."""
+        pages = self.glue.get_paginator("get_partitions").paginate(
+            DatabaseName=self.database, TableName=PCA_VERSIONS
+        )
+        for values in [part["Values"] for page in pages for part in page["Partitions"]]:
+            if values[0] == str(version):
+                self._remove(PCA_VERSIONS, values)
+
+    def remove_runs(self, runs: Iterable[Run], versions: Iterable[int]) -> None:
+        """Forget runs of which nothing is left. Safe to repeat."""
+        for run in runs:
+            values = [run.batch, str(run.number)]
+            self._remove(FEATURES, values)
+            self._remove(REJECTED, values)
+            self._remove(CSV, [run.batch])
+            for version in versions:
+                self._remove(PCA_VERSIONS, [str(version), *values])
+
+    def _remove(self, table: str, values: list[str]) -> None:
+        with suppress(self.glue.exceptions.EntityNotFoundException):
+            self.glue.delete_partition(
+                DatabaseName=self.database, TableName=table, PartitionValues=values
+            )
 
     def _view(self) -> dict[str, Any] | None:
         try:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.errors import ObjectNotFoundError
+from darkroom.layout import ERASURES
 from functions.bucket import Bucket
-from functions.runs import RunRecord
+from functions.records import RunRecord
 from functions.settings import SubmitSettings
 
 ENDED_BADLY = ("FAILED", "CANCELLED")
@@ -161,12 +162,16 @@ def _billed(told: Mapping[str, float] | None) -> Billed | None:
 
 
 def _job_name(record: RunRecord) -> str:
+    if record.batch == ERASURES:
+        return f"erasure-{record.run}-attempt-{record.attempt}"
     readable = re.sub(r"[^A-Za-z0-9._/#-]", "_", record.batch)[:40]
     return f"{readable}-run-{record.run}-attempt-{record.attempt}"
 
 
 def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
     results = f"s3://{settings.results_bucket}"
+    if record.batch == ERASURES:
+        return _erasure_arguments(record, settings)
     arguments = {
         "--manifest": f"{results}/{record.key.manifest}",
         "--output": results,
@@ -179,6 +184,17 @@ def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
     if record.expected is not None:
         arguments["--expected"] = str(record.expected)
     return [f"{name}={value}" for name, value in arguments.items()]
+
+
+def _erasure_arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
+    arguments = {
+        "--run": str(record.run),
+        "--requests": ",".join(str(request["id"]) for request in record.requests),
+        "--output": f"s3://{settings.results_bucket}",
+        "--uploads": f"s3://{settings.uploads_bucket}",
+        "--logs": settings.log_uri,
+    }
+    return ["--erase", *(f"{name}={value}" for name, value in arguments.items())]
 
 
 def spark_parameters(settings: SubmitSettings) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
+from darkroom.layout import erasure_certificate
 from darkroom.receipt import Receipt
-from functions.runs import RunRecord
+from functions.records import RunRecord
 
 _LONGEST_SUBJECT = 100  # of SNS, ASCII
 
@@ -51,6 +52,14 @@ class Notifier:
             f"  darkroom retry {record.batch!r} --run {record.run}",
         ]
         self._send(f"Darkroom: {record.batch} run {record.run} FAILED", lines)
+
+    def erased(self, record: RunRecord, images: int) -> None:
+        """How much was erased, and where the proof is. It names no image."""
+        lines = [f"Erasure {record.run}: done, {images} images erased.", "", "Certificates:"]
+        lines += [
+            f"  {self.results}/{erasure_certificate(asked['id'])}" for asked in record.requests
+        ]
+        self._send(f"Darkroom: erasure {record.run} is done", lines)
 
     def _send(self, subject: str, lines: list[str]) -> None:
         printable = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject)

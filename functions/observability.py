@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 
 logger = Logger()  # names of service and namespace come from the environment
 metrics = Metrics()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.runs import RunRecord
+from functions.records import RunRecord
 
 
 @dataclass(frozen=True)

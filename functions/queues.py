@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.layout import Run
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 
 LONGEST_DELAY_SECONDS = 900  # of an SQS message
 

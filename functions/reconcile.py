@@ -12,7 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.observability import count, logger, metrics, tracer
 from functions.queues import WorkQueues
-from functions.runs import UNFINISHED, RunRecord, RunTable, State
+from functions.records import UNFINISHED, RunRecord, State
+from functions.region import eu_only
+from functions.runs import RunTable
 from functions.settings import ReconcileSettings, read_settings
 
 
@@ -36,6 +38,7 @@ def queues() -> WorkQueues:
     )
 
 
+@eu_only
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics

@@ -10,7 +10,8 @@ from darkroom.layout import Run
 from darkroom.parquet import from_parquet
 from darkroom.storage import Store
 from functions.queues import WorkQueues
-from functions.runs import RunRecord, RunTable, State
+from functions.records import RunRecord, State
+from functions.runs import RunTable
 
 _TRIES = 2
 

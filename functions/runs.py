@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from decimal import Decimal
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import dataclass
 from time import time
 from typing import Any
 
@@ -14,74 +12,9 @@ from botocore.exceptions import ClientError
 
 from darkroom.errors import ConflictError
 from darkroom.layout import Run
+from functions.records import UNFINISHED, RunRecord, State, item_of, record_of, to_wire
 
 BY_STATE = "by_state"
-
-
-class State(StrEnum):
-    """Where a run stands."""
-
-    OPEN = "OPEN"
-    SEALED = "SEALED"
-    SUBMITTED = "SUBMITTED"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    DONE = "DONE"
-    FAILED = "FAILED"
-
-
-UNFINISHED = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One run as the table has it. Times are seconds since 1970, UTC.
-
-    `uploads` counts events, of which some may have come twice; `images` are the manifest's entries
-    after sealing. `revision` grows with every change, and is the condition of the next. The billed
-    hours are of all attempts up to `billed_attempt`.
-    """
-
-    batch: str
-    run: int
-    state: State
-    revision: int = 0
-    opened_at: float = 0
-    changed_at: float = 0
-    last_upload_at: float = 0
-    uploads: int = 0
-    size_bytes: int = 0
-    parts: frozenset[str] = frozenset()
-    ready: bool = False
-    marker_sequencer: str = ""
-    expected: int | None = None
-    closed_because: str = ""
-    retry_of: int | None = None
-    sealed_at: float = 0
-    images: int | None = None
-    attempt: int = 1
-    give_up_after: int = 2
-    client_token: str = ""
-    job_run_id: str = ""
-    submitted_at: float = 0
-    processed: int | None = None
-    rejected: int | None = None
-    missing: int | None = None
-    pca_version: int | None = None
-    csv_progress: Mapping[str, Any] = field(default_factory=dict)
-    billed_attempt: int = 0
-    vcpu_hours: float = 0
-    memory_gb_hours: float = 0
-    storage_gb_hours: float = 0
-    cost: float | None = None
-    currency: str = ""
-    reason: str = ""
-    unbalanced: bool = False
-
-    @property
-    def key(self) -> Run:
-        """Which run this is."""
-        return Run(self.batch, self.run)
 
 
 @dataclass(frozen=True)
@@ -106,27 +39,27 @@ class RunTable:
     """Reads and changes run records. `table` is a boto3 DynamoDB Table."""
 
     def __init__(self, table: Any) -> None:
-        self._table = table
+        self.table = table
 
     def get(self, run: Run) -> RunRecord | None:
         """The record as it is now."""
-        answer = self._table.get_item(Key=_key(run), ConsistentRead=True)
-        return _record(answer["Item"]) if "Item" in answer else None
+        answer = self.table.get_item(Key=key_of(run), ConsistentRead=True)
+        return record_of(answer["Item"]) if "Item" in answer else None
 
     def latest(self, batch: str) -> RunRecord | None:
         """The batch's newest run."""
-        answer = self._table.query(
+        answer = self.table.query(
             KeyConditionExpression=Key("batch").eq(batch),
             ScanIndexForward=False,
             ConsistentRead=True,
             Limit=1,
         )
-        return next((_record(item) for item in answer["Items"]), None)
+        return next((record_of(item) for item in answer["Items"]), None)
 
     def in_state(self, state: State) -> Iterator[RunRecord]:
         """All runs in a state, as the index shows them: a little late, and without their parts."""
         yield from self._pages(
-            self._table.query,
+            self.table.query,
             IndexName=BY_STATE,
             KeyConditionExpression=Key("state").eq(str(state)),
         )
@@ -144,14 +77,14 @@ class RunTable:
     def of_batch(self, batch: str) -> Iterator[RunRecord]:
         """A batch's runs, oldest first."""
         yield from self._pages(
-            self._table.query,
+            self.table.query,
             KeyConditionExpression=Key("batch").eq(batch),
             ConsistentRead=True,
         )
 
     def every(self) -> Iterator[RunRecord]:
         """All runs of all batches, in no order."""
-        yield from self._pages(self._table.scan, ConsistentRead=True)
+        yield from self._pages(self.table.scan, ConsistentRead=True)
 
     def register(self, run: Run, part: Part, known_marker: str = "") -> RunRecord:
         """Add a part to a run that is open, opening it if it does not exist.
@@ -166,7 +99,7 @@ class RunTable:
             ":one": 1,
             ":uploads": part.uploads,
             ":size": part.size_bytes,
-            ":now": _wire(time()),
+            ":now": to_wire(time()),
         }
         change = (
             "SET #state = :open, last_upload_at = :now,"
@@ -182,8 +115,8 @@ class RunTable:
             values[":known"] = known_marker
             change += ", marker_sequencer = if_not_exists(marker_sequencer, :known)"
         try:
-            answer = self._table.update_item(
-                Key=_key(run),
+            answer = self.table.update_item(
+                Key=key_of(run),
                 UpdateExpression=change
                 + " ADD #parts :parts, uploads :uploads, size_bytes :size, revision :one",
                 ConditionExpression="attribute_not_exists(#state) OR"
@@ -192,9 +125,9 @@ class RunTable:
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
             )
-            return _record(answer["Attributes"])
+            return record_of(answer["Attributes"])
         except ClientError as error:
-            _reraise_unless_conflict(error)
+            reraise_unless_conflict(error)
             known = self.get(run)
             if known and known.state == State.OPEN and part.id in known.parts:
                 return known
@@ -203,13 +136,13 @@ class RunTable:
     def create(self, record: RunRecord) -> None:
         """Add a run that does not exist. Raises `ConflictError` where it does."""
         try:
-            self._table.put_item(
-                Item=_item(record),
+            self.table.put_item(
+                Item=item_of(record),
                 ConditionExpression="attribute_not_exists(#batch)",
                 ExpressionAttributeNames={"#batch": "batch"},
             )
         except ClientError as error:
-            _reraise_unless_conflict(error)
+            reraise_unless_conflict(error)
             raise ConflictError(f"{record.key} exists") from error
 
     def change(self, record: RunRecord, **attributes: Any) -> RunRecord:
@@ -219,12 +152,12 @@ class RunTable:
         """
         stated = {"changed_at": time(), **attributes, "revision": record.revision + 1}
         names = {f"#{name}": name for name in stated}
-        values = {f":{name}": _wire(value) for name, value in stated.items()}
+        values = {f":{name}": to_wire(value) for name, value in stated.items()}
         sets = ", ".join(f"#{name} = :{name}" for name in stated)
         gone = " REMOVE parts" if stated.get("state") == State.SUBMITTED else ""
         try:
-            answer = self._table.update_item(
-                Key=_key(record.key),
+            answer = self.table.update_item(
+                Key=key_of(record.key),
                 UpdateExpression=f"SET {sets}{gone}",
                 ConditionExpression="#revision = :was",
                 ExpressionAttributeNames=names,
@@ -232,66 +165,37 @@ class RunTable:
                 ReturnValues="ALL_NEW",
             )
         except ClientError as error:
-            _reraise_unless_conflict(error)
+            reraise_unless_conflict(error)
             raise ConflictError(f"{record.key} was changed by someone else") from error
-        return _record(answer["Attributes"])
+        return record_of(answer["Attributes"])
 
     def remove(self, record: RunRecord) -> None:
         """Forget a run that nobody changed since it was read. Raises `ConflictError`."""
         try:
-            self._table.delete_item(
-                Key=_key(record.key),
+            self.table.delete_item(
+                Key=key_of(record.key),
                 ConditionExpression="revision = :was",
                 ExpressionAttributeValues={":was": record.revision},
             )
         except ClientError as error:
-            _reraise_unless_conflict(error)
+            reraise_unless_conflict(error)
             raise ConflictError(f"{record.key} was changed by someone else") from error
 
     def _pages(self, read: Any, **query: Any) -> Iterator[RunRecord]:
         while True:
             answer = read(**query)
-            yield from map(_record, answer["Items"])
+            yield from map(record_of, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-def _reraise_unless_conflict(error: ClientError) -> None:
+def reraise_unless_conflict(error: ClientError) -> None:
+    """Raise the error again unless a condition of a write failed."""
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         raise error
 
 
-def _key(run: Run) -> dict[str, Any]:
+def key_of(run: Run) -> dict[str, Any]:
+    """The item's key."""
     return {"batch": run.batch, "run": run.number}
-
-
-def _record(item: Mapping[str, Any]) -> RunRecord:
-    known = {field.name for field in fields(RunRecord)}
-    values = {name: _plain(value) for name, value in item.items() if name in known}
-    return RunRecord(**{**values, "state": State(values["state"])})
-
-
-def _item(record: RunRecord) -> dict[str, Any]:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {
-        name: _wire(value)
-        for name, value in values.items()
-        if value not in (None, frozenset()) and value != {}
-    }
-
-
-def _wire(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(str(round(value, 6)))
-    if isinstance(value, dict):
-        return {name: _wire(inner) for name, inner in value.items()}
-    return set(value) if isinstance(value, frozenset) else value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return frozenset(value) if isinstance(value, set) else value

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from darkroom import manifest
+from darkroom.erasure import block_list
 from darkroom.layout import Run, incoming_part
 from darkroom.manifest import Entry
 from darkroom.read_ahead import read_ahead
 from functions.bucket import Bucket
-from functions.runs import RunRecord
+from functions.records import RunRecord
 
 _ENTRIES_PER_PART = 50_000
 
@@ -30,21 +31,32 @@ class Sealer:
     def seal(self, record: RunRecord) -> int:
         """Write the run's manifest, and say how many objects it names.
 
-        Each key once, by its newest event, and none that an earlier run of the batch was given:
-        S3 may tell of an upload again after its run was closed. Repeating it changes nothing.
+        Each key once, by its newest event, and none that an earlier run of the batch was given or
+        that was erased: S3 may tell of an upload again after its run was closed. Repeating it
+        changes nothing.
         """
         entries = self._distinct(record)
         if record.run > 1 and entries:
             given = set(map(_fingerprint, self._given_earlier(record.key)))
             entries = [entry for entry in entries if _fingerprint(entry) not in given]
+        stale = set(self.results.list(record.key.manifest))  # of a try that knew of more
         for number, start in enumerate(range(0, len(entries), _ENTRIES_PER_PART)):
             packed = manifest.pack(entries[start : start + _ENTRIES_PER_PART])
-            self.results.write(f"{record.key.manifest}/part-{number:05d}.jsonl.gz", packed)
+            key = f"{record.key.manifest}/part-{number:05d}.jsonl.gz"
+            self.results.write(key, packed)
+            stale.discard(key)
+        self.results.delete(sorted(stale))
         return len(entries)
 
     def _distinct(self, record: RunRecord) -> list[Entry]:
         keys = [incoming_part(record.batch, part) for part in sorted(record.parts)]
-        entries = [entry for part in self._read(keys) for entry in manifest.unpack(part)]
+        blocked = block_list.load(self.results)
+        entries = [
+            entry
+            for part in self._read(keys)
+            for entry in manifest.unpack(part)
+            if not blocked.erased(entry)
+        ]
         return sorted(manifest.latest(entries), key=lambda entry: entry.key)
 
     def _given_earlier(self, run: Run) -> Iterator[Entry]:

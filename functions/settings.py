@@ -28,6 +28,7 @@ class SubmitSettings:
 
     aws_region: str
     table: str
+    uploads_bucket: str
     results_bucket: str
     submit_queue_url: str
     catalog_queue_url: str
@@ -57,6 +58,8 @@ class CatalogSettings:
     log_uri: str
     glue_database: str
     topic_arn: str
+    signing_key: str
+    upload_dead_letters_url: str
     price_vcpu_hour: float
     price_gb_hour: float
     price_storage_gb_hour: float

@@ -9,8 +9,10 @@ from time import time
 
 from functions.advance import Step
 from functions.closing import ClosingRules, closing_of
+from functions.erasures import Erasures
 from functions.job_runs import JobRuns
-from functions.runs import RunRecord, RunTable, State
+from functions.records import RunRecord, State
+from functions.runs import RunTable
 from functions.sealing import Sealer
 
 
@@ -19,6 +21,7 @@ class Submission:
     """The steps of `submit_job`. `report` is told of every job that was submitted."""
 
     runs: RunTable
+    erasures: Erasures
     sealer: Sealer
     jobs: JobRuns
     rules: ClosingRules
@@ -28,6 +31,11 @@ class Submission:
     def steps(self) -> Mapping[State, Step]:
         """What is done in which state."""
         return {State.OPEN: self.close, State.SEALED: self.start}
+
+    @property
+    def erasure_steps(self) -> Mapping[State, Step]:
+        """The same for erasures."""
+        return {State.OPEN: self.close_erasure, State.SEALED: self.start_erasure}
 
     def close(self, record: RunRecord) -> bool:
         """Seal the run if its time has come; from then on its list of parts is frozen."""
@@ -40,11 +48,38 @@ class Submission:
         return True
 
     def start(self, record: RunRecord) -> bool:
-        """Write the manifest and start the job; a run without images needs none."""
+        """Write the manifest and start the job; a run without images needs none. Runs wait as long
+        as there is an erasure."""
+        going = self.erasures.let_pass(record)
+        if going is None:
+            return False
+        record = going
         if record.images is None:
             record = self.runs.change(record, images=self.sealer.seal(record))
         if record.images == 0:
             return self._close_empty(record)
+        self._submit(record)
+        return True
+
+    def close_erasure(self, record: RunRecord) -> bool:
+        """Take no further requests into the erasure, once no run is under way."""
+        if not self.erasures.has_right_of_way(record):
+            return False
+        self.runs.change(
+            record,
+            state=State.SEALED,
+            sealed_at=time(),
+            images=len(record.requests),
+            closed_because="no run is under way",
+        )
+        return True
+
+    def start_erasure(self, record: RunRecord) -> bool:
+        """Start the job that erases."""
+        self._submit(record)
+        return True
+
+    def _submit(self, record: RunRecord) -> None:
         token = client_token(record)
         if record.client_token != token:  # stored first: starting twice gives the same job
             record = self.runs.change(record, client_token=token)
@@ -53,7 +88,6 @@ class Submission:
             record, state=State.SUBMITTED, job_run_id=job_run_id, submitted_at=time(), reason=""
         )
         self.report(submitted)
-        return True
 
     def _close_empty(self, record: RunRecord) -> bool:
         """Where a marker asked for the run, it ends with a receipt over nothing. Where only events

@@ -16,10 +16,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.advance import Station, advance
 from functions.bucket import Bucket
 from functions.closing import ClosingRules, closing_of
+from functions.erasures import Erasures
 from functions.job_runs import JobRuns
 from functions.observability import count, logger, message_processor, metrics, report, tracer
 from functions.queues import WorkQueues, work_in
-from functions.runs import RunTable, State
+from functions.records import State
+from functions.region import eu_only
+from functions.runs import RunTable
 from functions.sealing import Sealer
 from functions.settings import SubmitSettings, read_settings
 from functions.submission import Submission
@@ -42,7 +45,8 @@ def station() -> Station:
     queues = WorkQueues(boto3.client("sqs"), settings.submit_queue_url, settings.catalog_queue_url)
     sealer = Sealer(Bucket(boto3.client("s3"), settings.results_bucket))
     jobs = JobRuns(boto3.client("emr-serverless"), settings)
-    return Station(runs, queues, Submission(runs, sealer, jobs, rules(), report).steps)
+    submission = Submission(runs, Erasures(runs, queues), sealer, jobs, rules(), report)
+    return Station(runs, queues, submission.steps, submission.erasure_steps)
 
 
 @tracer.capture_method(capture_response=False)
@@ -56,6 +60,7 @@ def look_at(record: SQSRecord) -> None:
         station().queues.wake(work.run, closing.at - time() + 1)
 
 
+@eu_only
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics

@@ -1,0 +1,195 @@
+"""From an erasure's job to its certificates: catalog and CSV, table and queues, proof."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from darkroom import receipt
+from darkroom.csv_export import original_text
+from darkroom.erasure import block_list, certificate, outcome, request
+from darkroom.erasure.doomed import remove_version
+from darkroom.erasure.mentions import Mentions
+from darkroom.erasure.outcome import Outcome, outcome_key
+from darkroom.errors import ObjectNotFoundError, TransientError
+from darkroom.layout import Run, erasure_certificate, erasure_request
+from functions.advance import Step
+from functions.bucket import Bucket
+from functions.completion import Completion
+from functions.csv_writer import Progress
+from functions.dead_letters import UploadDeadLetters
+from functions.records import RunRecord, State
+from functions.signing import KmsSigner
+
+
+@dataclass(frozen=True)
+class ErasureCompletion:
+    """The steps of `catalog_results` for erasures. `runs` has those for the runs of batches."""
+
+    runs: Completion
+    dead_letters: UploadDeadLetters
+    signer: KmsSigner
+
+    @property
+    def steps(self) -> Mapping[State, Step]:
+        """What is done in which state."""
+        return {
+            State.SUBMITTED: self.runs.observe,
+            State.RUNNING: self.runs.observe,
+            State.SUCCEEDED: self.finish,
+        }
+
+    @property
+    def _results(self) -> Bucket:
+        return self.runs.csv.results
+
+    def finish(self, record: RunRecord) -> bool:
+        """Let readers see what is left, forget the rest, make sure, and sign. False: more time is
+        needed."""
+        try:
+            done = outcome.unpack(self._results.read(outcome_key(record.key)))
+        except ObjectNotFoundError:  # all certificates are there: only the end was missed
+            self._end(record)
+            return True
+        unfinished = self._show(record, done)
+        if unfinished is not None:
+            self.runs.runs.change(record, csv_progress=unfinished.to_map())
+            self.runs.queues.pass_on(record)
+            return False
+        self._forget(done)
+        self._issue(record, done, self._make_sure(done))
+        self._end(record)
+        return True
+
+    def _show(self, record: RunRecord, done: Outcome) -> Progress | None:
+        """Catalog and CSV without the erased images, in the version now in force; None when all of
+        it is there."""
+        catalog, writer = self.runs.catalog, self.runs.csv
+        if not done.version:
+            catalog.drop_view()
+            self._results.delete([run.csv for run in done.csv])
+            return None
+        earlier = Progress(**record.csv_progress) if record.csv_progress else None
+        refitted = done.version > catalog.current_version()
+        runs = [run for run in receipt.done_runs(self._results) if refitted or run in done.csv]
+        catalog.add_coordinates(done.version, runs)
+        for run in runs:
+            stopped = writer.export(
+                run, done.version, earlier, self.runs.out_of_time, erasure=record.run
+            )
+            if stopped is not None:
+                return stopped
+        catalog.show_version(done.version)
+        return None
+
+    def _forget(self, done: Outcome) -> None:
+        """Versions that have seen an image, partitions of runs of which nothing stays, and what
+        the table says of both."""
+        for version in done.doomed:
+            self.runs.catalog.remove_version(version)
+            remove_version(self._results, version)
+        self.runs.catalog.remove_runs(done.removed, done.pca_before)
+        for run, files in done.runs:
+            self._restate(run, files)
+        for run in done.removed:
+            self._remove_record(run)
+        for batch in done.batches:
+            self._remove_open_run(batch, done)
+        mentions = Mentions(done.keys, done.contents)
+        for record in self.runs.runs.every():
+            if mentions.in_text(record.reason):
+                self.runs.runs.change(record, reason="(it named an image that was erased since)")
+
+    def _restate(self, run: Run, files: int) -> None:
+        """The counts in a run's record, as its receipt now has them."""
+        record = self.runs.runs.get(run)
+        if record is None or record.images is None:
+            return
+        counts: dict[str, int | None] = {"images": files}
+        if record.state == State.DONE:
+            account = receipt.unpack(self._results.read(run.receipt))
+            counts |= {
+                "processed": account.processed,
+                "rejected": account.rejected,
+                "missing": account.missing,
+            }
+        if any(getattr(record, name) != value for name, value in counts.items()):
+            self.runs.runs.change(record, changed_at=record.changed_at, **counts)
+
+    def _remove_record(self, run: Run) -> None:
+        record = self.runs.runs.get(run)
+        if record is not None and record.state in (State.SEALED, State.DONE, State.FAILED):
+            self.runs.runs.remove(record)
+
+    def _remove_open_run(self, batch: str, done: Outcome) -> None:
+        """A run that waits for uploads, and has none but erased ones."""
+        record = self.runs.runs.latest(batch)
+        emptied = {key.rpartition("/")[2].partition(".")[0] for key in done.emptied}
+        if record is not None and record.state == State.OPEN and record.parts <= emptied:
+            self.runs.runs.remove(record)
+
+    def _make_sure(self, done: Outcome) -> dict[str, int]:
+        """Look where the job could not; how much was looked at in each place.
+
+        Raises `TransientError` where something is found: then all of it is repeated.
+        """
+        keys, mentions = done.keys, Mentions(done.keys, done.contents)
+        dead = self.dead_letters.forget(block_list.load(self._results))
+        lines = found = 0
+        for run in done.csv:
+            for path in self._csv_paths(run):
+                lines += 1
+                found += path in keys
+        records = list(self.runs.runs.every())
+        found += sum(mentions.in_text(record.reason) for record in records)
+        if found:
+            raise TransientError(f"{found} traces of erased images are still there")
+        return {"csv_lines": lines, "run_records": len(records), "dead_letters": dead}
+
+    def _csv_paths(self, run: Run) -> Iterable[str]:
+        try:
+            text = self._results.read(run.csv).decode()
+        except ObjectNotFoundError:
+            return
+        for fields in csv.reader(io.StringIO(text, newline="")):
+            yield original_text(fields[0])
+
+    def _issue(self, record: RunRecord, done: Outcome, looked_at: Mapping[str, int]) -> None:
+        """Sign a certificate for each request, once."""
+        for number in (str(asked["id"]) for asked in record.requests):
+            if self._certificate(number) is None:
+                asked = request.unpack(self._results.read(erasure_request(number)))
+                signed = certificate.issue(asked, done, looked_at, self.signer)
+                self._results.write(erasure_certificate(number), certificate.pack(signed))
+
+    def _certificate(self, number: str) -> bytes | None:
+        try:
+            return self._results.read(erasure_certificate(number))
+        except ObjectNotFoundError:
+            return None
+
+    def _end(self, record: RunRecord) -> None:
+        """Forget what was asked for, and let those go on that waited."""
+        numbers = [str(asked["id"]) for asked in record.requests]
+        certificates = [self._certificate(number) for number in numbers]
+        if None in certificates:
+            self.runs.fail(record, "the job ended well but left no outcome")
+            return
+        self._results.delete([erasure_request(number) for number in numbers])
+        self._results.delete(self._results.list(record.key.erasure))
+        images = sum(
+            len(certificate.unpack(data)["images"]) for data in certificates if data is not None
+        )
+        record = self.runs.with_late_bill(record)
+        self.runs.notifier.erased(record, images)
+        ended = self.runs.runs.change(
+            record,
+            state=State.DONE,
+            processed=images,
+            cost=self.runs.prices.cost_of(record),
+            currency=self.runs.prices.currency,
+            csv_progress={},
+        )
+        self.runs.report(ended)

@@ -1,0 +1,116 @@
+"""What the table knows of a run, and how DynamoDB spells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from darkroom.layout import Run
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    OPEN = "OPEN"
+    SEALED = "SEALED"
+    SUBMITTED = "SUBMITTED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+
+UNFINISHED = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as the table has it. Times are seconds since 1970, UTC.
+
+    `uploads` counts events, of which some may have come twice; `images` are the manifest's entries
+    after sealing. `revision` grows with every change, and is the condition of the next. The billed
+    hours are of all attempts up to `billed_attempt`. An erasure is a run too, of the batch
+    `ERASURES`; its `requests` say who asked for it, when and why.
+    """
+
+    batch: str
+    run: int
+    state: State
+    revision: int = 0
+    opened_at: float = 0
+    changed_at: float = 0
+    last_upload_at: float = 0
+    uploads: int = 0
+    size_bytes: int = 0
+    parts: frozenset[str] = frozenset()
+    ready: bool = False
+    marker_sequencer: str = ""
+    expected: int | None = None
+    closed_because: str = ""
+    retry_of: int | None = None
+    sealed_at: float = 0
+    images: int | None = None
+    attempt: int = 1
+    give_up_after: int = 2
+    client_token: str = ""
+    job_run_id: str = ""
+    submitted_at: float = 0
+    processed: int | None = None
+    rejected: int | None = None
+    missing: int | None = None
+    pca_version: int | None = None
+    csv_progress: Mapping[str, Any] = field(default_factory=dict)
+    billed_attempt: int = 0
+    vcpu_hours: float = 0
+    memory_gb_hours: float = 0
+    storage_gb_hours: float = 0
+    cost: float | None = None
+    currency: str = ""
+    reason: str = ""
+    unbalanced: bool = False
+    waits_for_erasure: bool = False
+    requests: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def key(self) -> Run:
+        """Which run this is."""
+        return Run(self.batch, self.run)
+
+
+def record_of(item: Mapping[str, Any]) -> RunRecord:
+    """The record in an item."""
+    known = {field.name for field in fields(RunRecord)}
+    values = {name: _plain(value) for name, value in item.items() if name in known}
+    return RunRecord(**{**values, "state": State(values["state"])})
+
+
+def item_of(record: RunRecord) -> dict[str, Any]:
+    """The record as an item."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {
+        name: to_wire(value)
+        for name, value in values.items()
+        if value not in (None, frozenset(), ()) and value != {}
+    }
+
+
+def to_wire(value: Any) -> Any:
+    """A value as boto3 stores it."""
+    if isinstance(value, float):
+        return Decimal(str(round(value, 6)))
+    if isinstance(value, dict):
+        return {name: to_wire(inner) for name, inner in value.items()}
+    return set(value) if isinstance(value, frozenset) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return frozenset(value) if isinstance(value, set) else value
