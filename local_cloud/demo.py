@@ -27,7 +27,7 @@ from darkroom.cli.status import wait_until_finished, words
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.manifest import walk_folder
 from darkroom.storage import LocalStore
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 
 QUIET_SECONDS = 5
 

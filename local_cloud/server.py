@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 ACCOUNT = "000000000000"
-SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "events", "glue", "iam", "lambda", "logs",
-            "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
+SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "events", "glue", "iam", "kms", "lambda",
+            "logs", "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -58,7 +58,7 @@ def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
 
     from local_cloud.checkpoint import Checkpoint
     from local_cloud.emr_serverless import EmrServerless
-    from local_cloud.ministack_fixes import fill_batches
+    from local_cloud.ministack_fixes import accept_trails, fill_batches
     from local_cloud.spark_submit import SparkSubmit
 
     endpoint = f"http://127.0.0.1:{port}"
@@ -68,6 +68,7 @@ def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     checkpoint = Checkpoint(folder)
     logging.getLogger("persistence").setLevel(logging.WARNING)  # a line each second otherwise
     fill_batches()
+    accept_trails()
     _add_service(app, emr)
 
     def when_up() -> None:

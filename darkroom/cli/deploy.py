@@ -24,11 +24,9 @@ from darkroom.cli.put import put_bytes
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import wait_until_finished
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
-from functions.runs import State
+from darkroom.regions import require_eu
+from functions.records import State
 
-# Where EMR Serverless exists in the EU.
-EU_REGIONS = ("eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-3",
-              "eusc-de-east-1")  # fmt: skip
 _CHECK_BATCH = "darkroom-check"
 _STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,26}")
 
@@ -84,11 +82,7 @@ def _check(deployment: Deployment) -> None:
             f"{deployment.name!r} cannot name a stack: at most 27 lower-case letters, digits and "
             "hyphens, a letter first (buckets are named after it)"
         )
-    if deployment.region not in EU_REGIONS:
-        raise UsageError(
-            f"{f'region {deployment.region}' if deployment.region else 'no region'}: images are "
-            f"processed in the EU alone, in one of {', '.join(EU_REGIONS)}; choose with --region"
-        )
+    require_eu(deployment.region)
     unknown = set(deployment.parameters) - _parameters_of_the_template()
     if unknown:
         raise UsageError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")

@@ -23,9 +23,13 @@ def destroy(name: str, region: str, delete_data: bool) -> None:
     )
     _remove_bucket(code_bucket(name, account, region))
     if delete_data:
-        for output in ("UploadsBucket", "ResultsBucket", "ArtifactsBucket"):
-            _remove_bucket(stack.outputs[output])
+        for output in ("UploadsBucket", "ResultsBucket", "ArtifactsBucket", "AccessLogsBucket"):
+            if output in stack.outputs:
+                _remove_bucket(stack.outputs[output])
         _remove_table(stack.outputs["RunsTable"])
+        for output in ("DataKey", "SigningKey"):
+            if output in stack.outputs:
+                _remove_key(stack.outputs[output])
 
 
 def _endpoint() -> str:
@@ -48,4 +52,13 @@ def _remove_table(name: str) -> None:
     try:
         client.delete_table(TableName=name)
     except client.exceptions.ResourceNotFoundException:
+        return
+
+
+def _remove_key(key: str) -> None:
+    """KMS deletes keys after a week at the earliest; until then that can be taken back."""
+    client: Any = boto3.client("kms")
+    try:
+        client.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    except (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException):
         return
