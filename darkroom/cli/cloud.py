@@ -18,13 +18,13 @@ from darkroom.cli.get import get_batch
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_folder, say
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import FINISHED, as_json, chosen, records, words
+from darkroom.cli.status import FINISHED, as_json, chosen, records, title, words
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.layout import Run
 from functions.job_runs import JobWatch
+from functions.records import RunRecord, State
 from functions.redrive import redrive
 from functions.retry import retry_failed, retry_rejected
-from functions.runs import RunRecord, State
 
 STACK = "darkroom"
 
@@ -95,7 +95,7 @@ def _shown(stack: Stack, batch: str | None, found: list[RunRecord], for_programs
         return f"no uploads to batch {batch!r} yet; `darkroom status` lists all batches"
     if not found:
         return f"no uploads yet; drop images into s3://{stack.uploads}/<batch>/<label>/<name>"
-    return "\n".join(f"{r.batch}, run {r.run}: {words(r, rules)}" for r in found)
+    return "\n".join(f"{title(r)}: {words(r, rules)}" for r in found)
 
 
 @click.command()

@@ -12,7 +12,7 @@ from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
 from darkroom.layout import CURRENT_PCA, pca_model
 from darkroom.storage import LocalStore
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 
 
 def get_batch(stack: Stack, batch: str, out: Path) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from darkroom import __version__
-from darkroom.cli import local, local_spark
+from darkroom.cli import local, local_spark, privacy
 from darkroom.cli.cloud import COMMANDS
 from darkroom.cli.home import ensure_model, home, model_words
 from darkroom.cli.run import RunOptions, run_folder
@@ -80,7 +80,7 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     run_folder(choices, lambda: model_path or ensure_model().path)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *privacy.COMMANDS):
     cli.add_command(command)
 
 

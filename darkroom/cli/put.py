@@ -15,7 +15,7 @@ from darkroom import manifest
 from darkroom.cli.stack import Stack
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import DarkroomError, UsageError
-from functions.runs import State
+from functions.records import State
 
 _SHA256 = "sha256"
 _REGISTER_SECONDS = 60.0

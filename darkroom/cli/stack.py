@@ -11,11 +11,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from darkroom.erasure.uploads import Uploads
 from darkroom.errors import UsageError
 from functions.bucket import Bucket
 from functions.closing import ClosingRules
+from functions.erasures import Erasures
 from functions.queues import WorkQueues
 from functions.runs import RunTable
+from functions.signing import KmsSigner
 
 CONNECTIONS = 16
 
@@ -60,6 +63,21 @@ class Stack:
         return WorkQueues(
             boto3.client("sqs"), self.outputs["SubmitQueueUrl"], self.outputs["CatalogQueueUrl"]
         )
+
+    @cached_property
+    def erasures(self) -> Erasures:
+        """Requests to erase, and how they stand."""
+        return Erasures(self.runs, self.queues)
+
+    @cached_property
+    def versions(self) -> Uploads:
+        """The uploads with all their versions."""
+        return Uploads(self.s3, self.uploads)
+
+    @cached_property
+    def signer(self) -> KmsSigner:
+        """The key that signs certificates."""
+        return KmsSigner(boto3.client("kms"), self.outputs["SigningKey"])
 
     @property
     def closing_rules(self) -> ClosingRules:

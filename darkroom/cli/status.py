@@ -9,8 +9,9 @@ from typing import Any
 
 from darkroom.cli.stack import Stack
 from darkroom.errors import UsageError
+from darkroom.layout import ERASURES
 from functions.closing import ClosingRules, closing_of
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 
 FINISHED = (State.DONE, State.FAILED)
 _LOOK_SECONDS = 1.0
@@ -23,7 +24,9 @@ def records(stack: Stack, batch: str | None) -> list[RunRecord]:
 
 
 def words(record: RunRecord, rules: ClosingRules) -> str:
-    """Where a run stands."""
+    """Where a run or an erasure stands."""
+    if record.batch == ERASURES:
+        return _erasure_words(record)
     match record.state:
         case State.OPEN:
             closing = closing_of(record, rules)
@@ -31,6 +34,8 @@ def words(record: RunRecord, rules: ClosingRules) -> str:
             unless = "" if record.ready else " unless more come"
             return f"waiting: {record.uploads} files, closes in {_duration(left)}{unless}"
         case State.SEALED:
+            if record.waits_for_erasure:
+                return f"closed ({record.closed_because}): waits until an erasure is done"
             again = f" again, since attempt {record.attempt - 1} failed" if record.reason else ""
             return f"closed ({record.closed_because}): the job is being submitted{again}"
         case State.SUBMITTED:
@@ -43,6 +48,28 @@ def words(record: RunRecord, rules: ClosingRules) -> str:
             return f"done: {_equation(record)}"
         case State.FAILED:
             return f"FAILED: {record.reason}"
+
+
+def title(record: RunRecord) -> str:
+    """What people call the run."""
+    if record.batch == ERASURES:
+        return f"erasure {record.run}"
+    return f"{record.batch}, run {record.run}"
+
+
+def _erasure_words(record: RunRecord) -> str:
+    asked = f"{len(record.requests)} request{'s' * (len(record.requests) != 1)}"
+    match record.state:
+        case State.OPEN:
+            return f"{asked}: begins when the runs under way have ended"
+        case State.DONE:
+            return f"done: {record.processed} images erased for {asked}"
+        case State.FAILED:
+            return f"FAILED: {record.reason}; runs wait until `darkroom retry {ERASURES}` succeeds"
+        case State.SUCCEEDED:
+            return f"{asked}: erased; the catalog is brought up to date"
+        case _:
+            return f"{asked}: under way, attempt {record.attempt}"
 
 
 def as_json(record: RunRecord, rules: ClosingRules) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""`darkroom erase` and `darkroom trace`: what would go, the request, where an image stands."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import sleep
+from uuid import uuid4
+
+import boto3
+
+from darkroom.cli.stack import Stack
+from darkroom.erasure import plan, request
+from darkroom.erasure.mentions import Mentions
+from darkroom.erasure.plan import Plan, make_plan
+from darkroom.erasure.request import ErasureRequest, Selector
+from darkroom.erasure.search import on_threads
+from darkroom.errors import UsageError
+from darkroom.layout import ERASURES, Run, erasure_request, run_of
+from functions.records import RunRecord, State
+
+_LOOK_SECONDS = 1.0
+
+
+def new_request(selector: Selector, why: str, keep_copies: bool) -> ErasureRequest:
+    """A request by whoever the credentials belong to. Raises `UsageError` for a selector that could
+    mean everything."""
+    selector.check()
+    caller = str(boto3.client("sts").get_caller_identity()["Arn"])
+    return ErasureRequest(
+        id=f"{datetime.now(UTC):%Y%m%d}-{uuid4().hex[:12]}",
+        selector=selector,
+        salt=secrets.token_hex(16),
+        requested_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        requested_by=caller.rpartition(":")[2],  # without the account's number
+        why=why,
+        keep_copies=keep_copies,
+    )
+
+
+def submit(stack: Stack, asked: ErasureRequest) -> RunRecord:
+    """Hand the request in: what it names first, then its record, then word of it."""
+    stack.results.write(erasure_request(asked.id), request.pack(asked))
+    record = stack.erasures.register(asked)
+    stack.queues.pass_on(record)
+    return record
+
+
+def find(stack: Stack, asked: ErasureRequest) -> Plan:
+    """All that the request takes, found from here. Changes nothing."""
+    found = make_plan(stack.results, stack.versions, [asked], on_threads(stack.results))
+    plan.add_logs(found, stack.artifacts, "logs")
+    return found
+
+
+def read_list(file: Path) -> tuple[str, ...]:
+    """The object keys in a file: one a line, or a JSON list."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read as UTF-8 text: {error}") from error
+    if text.lstrip().startswith("["):
+        try:
+            keys = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{file} starts like a JSON list, but is none: {error}") from error
+        if not all(isinstance(key, str) for key in keys):
+            raise UsageError(f"{file}: a list of keys holds text alone")
+        return tuple(keys)
+    return tuple(line for line in text.split("\n") if line.strip("\r"))
+
+
+def wait(stack: Stack, run: Run, on_change: Callable[[RunRecord], None]) -> RunRecord:
+    """Wait until the erasure is done or has failed."""
+    seen = None
+    while True:
+        record = stack.runs.get(run)
+        if record is None:
+            raise UsageError(f"there is no erasure {run.number}")
+        if record.state != seen:
+            seen = record.state
+            on_change(record)
+        if record.state in (State.DONE, State.FAILED):
+            return record
+        sleep(_LOOK_SECONDS)
+
+
+def summary(found: Plan) -> list[str]:
+    """What goes, for people."""
+    (asked,) = found.found.values()
+    lines = [f"{len(asked.keys)} images, {len(asked.contents)} contents:"]
+    lines += [f"  {count:>8} {place.replace('_', ' ')}" for place, count in asked.counts.items()
+              if count]  # fmt: skip
+    if found.doomed:
+        versions = ", ".join(map(str, found.doomed))
+        lines.append(f"PCA versions that have seen them: {versions}; a new one is fitted on what "
+                     "is left, and all coordinates and CSV files are made anew")  # fmt: skip
+    if found.removed:
+        runs = ", ".join(f"{run.batch} run {run.number}" for run in found.removed)
+        lines.append(f"nothing stays of: {runs}")
+    return lines
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A place that holds something of an image."""
+
+    place: str
+    where: str
+    what: str
+
+
+def trace(stack: Stack, key: str) -> list[Trace]:
+    """Every place that holds something of the image under this key, or of its copies."""
+    asked = ErasureRequest("trace", Selector("keys", (key,)), "00", "", "", "")
+    found = find(stack, asked)
+    return [*_in_uploads(stack, found), *_in_results(stack, found), *_elsewhere(stack, found)]
+
+
+def _in_uploads(stack: Stack, found: Plan) -> Iterator[Trace]:
+    for version in found.versions:
+        what = "delete marker" if version.is_marker else "version"
+        yield Trace("upload", f"s3://{stack.uploads}/{version.key}",
+                    f"{what} {version.version_id} of {version.stored_at}")  # fmt: skip
+    for upload in found.unfinished:
+        yield Trace("upload", f"s3://{stack.uploads}/{upload.key}", "unfinished, in parts")
+
+
+def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
+    root = stack.results.uri
+    for part in found.parts:
+        yield Trace("manifest", f"{root}/{part}", "its upload")
+    for file, paths in sorted({**found.files, **found.coordinates}.items()):
+        rows = f"{len(paths)} rows: {', '.join(sorted(paths))}"
+        yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
+    for run in found.featured:
+        for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
+            if where in stack.results.list(where.rpartition("/")[0]):
+                yield Trace(place, f"{root}/{where}", "its share")
+        yield Trace(
+            "receipt", f"{root}/{run.receipt}", "counted; named among duplicates if it is one"
+        )
+    for number in found.doomed:
+        yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")
+
+
+def _elsewhere(stack: Stack, found: Plan) -> Iterator[Trace]:
+    for log in found.logs:
+        yield Trace("job log", f"{stack.artifacts.uri}/{log}", "names it")
+    mentions = Mentions(found.keys, found.contents)
+    runs = {run_of(part) for part in found.parts if part.startswith("manifests/")}
+    for record in stack.runs.every():
+        if record.batch != ERASURES and mentions.in_text(record.reason):
+            yield Trace("table", f"{record.batch}, run {record.run}", "the reason names it")
+        elif record.key in runs:
+            yield Trace("table", f"{record.batch}, run {record.run}", "counted")
