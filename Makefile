@@ -15,7 +15,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
 # the tests of the whole stack mostly wait: they run beside the others
-STACK_TESTS := tests/test_pipeline.py tests/test_deploy.py
+STACK_TESTS := tests/test_pipeline.py tests/test_erasure_pipeline.py tests/test_deploy.py
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-stack test-rest

@@ -33,7 +33,7 @@ from darkroom.cli.stack import Stack
 from darkroom.cli.status import wait_until_finished
 from darkroom.errors import DarkroomError
 from darkroom.layout import Run
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 
 LABELS = 131
 BATCH = "Test"

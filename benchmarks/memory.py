@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -79,8 +80,13 @@ def _kind(process: Path) -> str | None:
         command = (process / "cmdline").read_bytes()
     except OSError:
         return None
-    if b"worker_daemon" in command and b"java" not in command.split(b"\0")[0]:
+    if (
+        re.search(rb"worker_daemon|pyspark.daemon", command)
+        and b"java" not in command.split(b"\0")[0]
+    ):
         return "worker"
+    if b"/main.py\0" in command and b"java" not in command.split(b"\0")[0]:
+        return "driver"  # of a job that `spark-submit` started
     return "jvm" if b"org.apache.spark" in command else None
 
 

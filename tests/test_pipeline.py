@@ -24,7 +24,7 @@ from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import chosen, wait_until_finished
 from darkroom.errors import UsageError
 from darkroom.layout import Run
-from functions.runs import RunRecord, State
+from functions.records import RunRecord, State
 from tests.conftest import jpeg, make_onnx
 
 pytestmark = pytest.mark.timeout(240)
@@ -60,9 +60,9 @@ def finish(stack: Stack, batch: str, run: int | None = None) -> RunRecord:
     return wait_until_finished(stack, batch, run)
 
 
-def darkroom(*words: str) -> subprocess.CompletedProcess[str]:
+def darkroom(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "darkroom.cli.main", *words, "--stack", "darkroom-test"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def aws(*words: str) -> str:

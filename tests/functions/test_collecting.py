@@ -10,7 +10,7 @@ import pytest
 
 from darkroom.layout import Run
 from functions import collect_uploads, submit_job
-from functions.runs import State
+from functions.records import State
 from tests.functions.world import EVENTS, World, sqs_record
 
 AWKWARD = [

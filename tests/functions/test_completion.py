@@ -19,9 +19,9 @@ from darkroom.layout import Run
 from darkroom.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 from functions import catalog_results
 from functions.csv_writer import CsvWriter, Progress
+from functions.records import State
 from functions.redrive import redrive
 from functions.retry import retry_failed, retry_rejected
-from functions.runs import State
 from tests.functions.world import World, do_the_job
 
 

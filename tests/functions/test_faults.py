@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from functions.runs import State
+from functions.records import State
 from tests.functions.world import PlantedError, World, new_world
 
 Scenario = Callable[[World], None]

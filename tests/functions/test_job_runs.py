@@ -17,7 +17,9 @@ WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30), 8: (16, 60), 16: (32, 120)}
 @pytest.mark.parametrize("most", [4, 6, 16, 100], ids=lambda most: f"of-{most}-vcpu")
 @pytest.mark.parametrize("cores", WORKERS, ids=lambda cores: f"{cores}-a-worker")
 def test_workers_are_such_as_exist_and_fit_into_the_capacity(most: int, cores: int) -> None:
-    settings = read_settings(SubmitSettings, environment("app", {"submit": "", "catalog": ""}, ""))
+    settings = read_settings(
+        SubmitSettings, environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+    )
     words = spark_parameters(replace(settings, max_vcpu=most, executor_cores=cores)).split()
     conf = dict(word.split("=", 1) for word in words if word.startswith("spark."))
     taken = 0

@@ -10,7 +10,7 @@ from time import perf_counter
 import pytest
 
 from functions import collect_uploads
-from functions.runs import State
+from functions.records import State
 from tests.functions.world import World, sqs_record
 
 EVENTS = 100_000

@@ -31,10 +31,11 @@ from darkroom.layout import CURRENT_PCA, Run, label_of
 from darkroom.parquet import COMPONENTS, FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA, to_parquet
 from darkroom.receipt import Duplicates, PcaNote, Receipt
 from darkroom.vectors import vector_column
-from functions import catalog_results, collect_uploads, reconcile, submit_job
+from functions import catalog_results, collect_uploads, dead_letters, reconcile, submit_job
 from functions.bucket import Bucket
 from functions.queues import WorkQueues
-from functions.runs import RunRecord, RunTable
+from functions.records import RunRecord
+from functions.runs import RunTable
 from local_cloud.emr_serverless import EmrServerless, Outcome
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -81,6 +82,7 @@ class World:
     deliveries: int = 1
     backwards: bool = False
     sequence: int = 0
+    job: Callable[[World, dict[str, Any]], None] = lambda world, job: do_the_job(world, job)
     job_fails: Callable[[int], bool] = lambda attempt: False
     pca_version: int = 1
     context: Context = field(default_factory=Context)
@@ -122,8 +124,9 @@ class World:
 
     def upload(self, key: str, body: bytes = b"picture") -> dict[str, Any]:
         """Put an object and send its event; the event."""
-        self.s3.put_object(Bucket="uploads", Key=key, Body=body)
+        stored = self.s3.put_object(Bucket="uploads", Key=key, Body=body)
         event = self.event(key, len(body))
+        event["Records"][0]["s3"]["object"]["versionId"] = stored["VersionId"]
         self.send("uploads", event)
         return event
 
@@ -207,12 +210,20 @@ class World:
             attempt = int(job["name"].rpartition("-")[2])
             failed = self.job_fails(attempt)
             if not failed:
-                do_the_job(self, job)
+                failed = not self._work_off(job)
             self.emr._bill(job, 3600)
             self.emr._change(job, "FAILED" if failed else "SUCCESS", "boom" if failed else "")
             if tell:
                 self.tell(job)
         return len(waiting)
+
+    def _work_off(self, job: dict[str, Any]) -> bool:
+        """Whether the job came to its end."""
+        try:
+            self.job(self, job)
+        except PlantedError:
+            return False
+        return True
 
     def tell(self, job: dict[str, Any]) -> None:
         event = json.loads((EVENTS / "emr_job_state_change.json").read_text())
@@ -251,12 +262,16 @@ class World:
         }
         stored = {
             key: _timeless(self.results.read(key))
-            for folder in ("manifests", "receipts", "Results_CSV", "Results_PCA")
+            for folder in ("receipts", "Results_CSV", "Results_PCA")
             for key in self.results.list(folder)
+        }
+        named = {
+            key: [entry.key for entry in manifest.unpack(self.results.read(key))]
+            for key in self.results.list("manifests")
         }
         jobs = sorted(job["name"] for job in self.emr._jobs.values())
         glue = {table: self.partitions(table) for table in STACK_TABLES}
-        return {"records": records, "stored": stored, "jobs": jobs, "glue": glue}
+        return {"records": records, "stored": stored, "named": named, "jobs": jobs, "glue": glue}
 
 
 def _timeless(data: bytes) -> bytes:
@@ -361,6 +376,7 @@ def new_world(folder: Path) -> Iterator[World]:
     with mock_aws():
         patch.setattr(boto3, "DEFAULT_SESSION", _session())
         patch.setattr(boto3, "client", _client)
+        patch.setattr(dead_letters, "_WAIT_SECONDS", 0)
         world = _resources(folder, patch)
         _NOW.append(world)
         try:
@@ -390,6 +406,7 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     s3 = boto3.client("s3")
     for bucket in ("uploads", "results", "artifacts"):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    s3.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
     sqs = boto3.client("sqs")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"]
             for name in ("uploads", "submit", "catalog", "dead")}  # fmt: skip
@@ -401,17 +418,22 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     )
     application, _ = emr.create_application("App", {"ReleaseLabel": "x", "Type": "Spark"}, "s")
     world = World(emr, urls, topic=topic)
-    for name, value in environment(application, urls, topic).items():
+    kms = boto3.client("kms")
+    key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    for name, value in environment(application, urls, topic, key).items():
         patch.setenv(name, value)
     _forget()
     return world
 
 
-def environment(application: str, urls: dict[str, str], topic: str) -> dict[str, str]:
+def environment(application: str, urls: dict[str, str], topic: str, key: str) -> dict[str, str]:
     return {
         "AWS_REGION": REGION,
         "TABLE": "runs",
+        "UPLOADS_BUCKET": "uploads",
         "RESULTS_BUCKET": "results",
+        "UPLOAD_DEAD_LETTERS_URL": urls["dead"],
+        "SIGNING_KEY": key,
         "SUBMIT_QUEUE_URL": urls["submit"],
         "CATALOG_QUEUE_URL": urls["catalog"],
         "QUIET_SECONDS": "0",
@@ -440,7 +462,8 @@ def _forget() -> None:
     """What handlers keep from one invocation to the next."""
     for cached in (
         collect_uploads.collector, submit_job.rules, submit_job.station,
-        catalog_results.completion, reconcile.settings, reconcile.runs, reconcile.queues,
+        catalog_results.completion, catalog_results.erasures, reconcile.settings, reconcile.runs,
+        reconcile.queues,
     ):  # fmt: skip
         cached.cache_clear()
 
