@@ -80,12 +80,10 @@ def _kind(process: Path) -> str | None:
         command = (process / "cmdline").read_bytes()
     except OSError:
         return None
-    if (
-        re.search(rb"worker_daemon|pyspark.daemon", command)
-        and b"java" not in command.split(b"\0")[0]
-    ):
+    python = b"java" not in command.split(b"\0")[0]
+    if python and re.search(rb"worker_daemon|pyspark.daemon", command):
         return "worker"
-    if b"/main.py\0" in command and b"java" not in command.split(b"\0")[0]:
+    if python and b"/main.py\0" in command:
         return "driver"  # of a job that `spark-submit` started
     return "jvm" if b"org.apache.spark" in command else None
 
