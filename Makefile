@@ -45,10 +45,11 @@ template: $(VENV)/.dev .lint/sam/.done .lint/checkov/.done
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-# 22,688 small pictures the whole way through the local cloud, and a CSV of a million rows
+# 22,688 small pictures the whole way through the local cloud, a CSV of a million rows, an erasure
 bench-e2e: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.csv_export
 	$(BIN)/python -m benchmarks.end_to_end
+	$(BIN)/python -m benchmarks.erasure
 
 # make bench-rivals PHOTOS=folder: against Daft and Ray Data, in an environment of their own
 bench-rivals: $(VENV)/.dev .bench/rivals/.done

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from darkroom.erasure.block_list import BlockList
-from functions.uploads import uploads_in
+from functions.uploads import Upload, uploads_in
 
 _AT_ONCE = 10
 _HIDDEN_SECONDS = 300
@@ -22,12 +23,19 @@ class UploadDeadLetters:
     url: str
 
     def forget(self, blocked: BlockList) -> int:
-        """Remove what is about erased uploads; how many messages were looked at.
+        """Remove what is about erased uploads; how many messages were looked at."""
+        messages = list(self._messages())
+        self._show([message for message in messages if not self._settle(message, blocked)])
+        return len(messages)
 
-        The others are hidden meanwhile, and shown again at the end.
-        """
-        kept: list[str] = []
-        looked_at = 0
+    def uploads(self) -> list[Upload]:
+        """The uploads that messages here tell of."""
+        messages = list(self._messages())
+        self._show(messages)
+        return [upload for message in messages for upload in _uploads(message["Body"])]
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        """All messages, hidden from others until they are shown again."""
         while True:
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
@@ -35,41 +43,43 @@ class UploadDeadLetters:
                 VisibilityTimeout=_HIDDEN_SECONDS,
                 WaitTimeSeconds=_WAIT_SECONDS,
             )
-            messages = answer.get("Messages", [])
-            if not messages:
-                break
-            looked_at += len(messages)
-            kept += [m["ReceiptHandle"] for m in messages if not self._settle(m, blocked)]
-        for handle in kept:
+            if not answer.get("Messages"):
+                return
+            yield from answer["Messages"]
+
+    def _show(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
             self.sqs.change_message_visibility(
-                QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
+                QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
-        return looked_at
 
     def _settle(self, message: dict[str, Any], blocked: BlockList) -> bool:
         """Whether the message was about erased uploads, and is gone."""
-        left = _without_erased(message["Body"], blocked)
-        if left == message["Body"]:
+        told = _uploads(message["Body"])
+        if not any(blocked.erased(upload.entry) for upload in told):
             return False
-        if left:
+        if left := _without_erased(message["Body"], blocked):
             self.sqs.send_message(QueueUrl=self.url, MessageBody=left)
         self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return True
 
 
+def _uploads(body: str) -> list[Upload]:
+    """What a message tells of; nothing where it cannot be understood."""
+    try:
+        return uploads_in(body)
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
 def _without_erased(body: str, blocked: BlockList) -> str:
     """The event without erased uploads; '' where nothing else is in it."""
-    try:
-        notification = json.loads(body)
-        records = notification["Records"]
-        kept = [record for record in records if not _is_erased(record, blocked)]
-    except (ValueError, KeyError, TypeError):
-        return body  # whatever it is, it tells of no upload
-    if len(kept) == len(records):
-        return body
+    notification = json.loads(body)
+    kept = [
+        record
+        for record in notification["Records"]
+        if not any(
+            blocked.erased(upload.entry) for upload in _uploads(json.dumps({"Records": [record]}))
+        )
+    ]
     return json.dumps({**notification, "Records": kept}) if kept else ""
-
-
-def _is_erased(record: dict[str, Any], blocked: BlockList) -> bool:
-    uploads = uploads_in(json.dumps({"Records": [record]}))
-    return any(blocked.erased(upload.entry) for upload in uploads)

@@ -68,7 +68,9 @@ class JobRuns:
         answer = self.emr.start_job_run(
             applicationId=settings.application_id,
             clientToken=record.client_token,
-            executionRoleArn=settings.job_role_arn,
+            executionRoleArn=(
+                settings.erasure_role_arn if record.batch == ERASURES else settings.job_role_arn
+            ),
             executionTimeoutMinutes=settings.job_timeout_minutes,
             name=_job_name(record),
             jobDriver={

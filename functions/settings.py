@@ -37,6 +37,7 @@ class SubmitSettings:
     max_age_seconds: int
     application_id: str
     job_role_arn: str
+    erasure_role_arn: str
     job_uri: str
     log_uri: str
     job_timeout_minutes: int

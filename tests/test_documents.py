@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.table import table
+from darkroom.regions import EU_REGIONS
+from tests.test_template import template
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -59,3 +62,33 @@ def test_the_folder_map_is_complete() -> None:
 
 def test_measured_numbers_are_those_of_the_results() -> None:
     assert table() in (ROOT / "README.md").read_text()
+
+
+def test_named_lines_say_what_the_privacy_document_claims() -> None:
+    claims = re.findall(r"`([\w./]+):(\d+)` `([^`]+)`", (ROOT / "docs/privacy.md").read_text())
+    assert len(claims) > 20
+    for file, line, text in claims:
+        lines = (ROOT / file).read_text().splitlines()
+        now = [number for number, found in enumerate(lines, 1) if text in found]
+        assert int(line) in now, f"{file}: {text!r} stands in line {now}, not {line}"
+
+
+def test_exceptions_of_the_linters_are_those_of_the_privacy_document() -> None:
+    text = (ROOT / "docs/privacy.md").read_text()
+    listed = set(re.findall(r"CKV_AWS_\d+", text))
+    assert listed == set(re.findall(r"CKV_AWS_\d+", (ROOT / "template.yaml").read_text()))
+    assert f"exceptions of {len(listed)} kinds" in text
+
+
+def test_retention_is_that_of_the_template() -> None:
+    text = (ROOT / "docs/privacy.md").read_text()
+    parameters = template()["Parameters"]
+    stated = re.findall(r"\| `(\w+Days)` \| (\d+) \|", text)
+    assert {name for name, _ in stated} == {name for name in parameters if name.endswith("Days")}
+    assert all(parameters[name]["Default"] == int(days) for name, days in stated)
+
+
+def test_the_service_control_policy_names_the_regions() -> None:
+    policy = json.loads((ROOT / "docs/service-control-policy.json").read_text())
+    region, _ = policy["Statement"]
+    assert region["Condition"]["StringNotEquals"]["aws:RequestedRegion"] == list(EU_REGIONS)

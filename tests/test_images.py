@@ -1,3 +1,4 @@
+import hashlib
 import io
 import random
 import subprocess
@@ -10,7 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from darkroom.backbone import Backbone
+from darkroom.erasure.block_list import BlockList
+from darkroom.features import featurize
+from darkroom.fetch import Fetched
 from darkroom.images import Limits, Pixels, Rejection, looks_like_image, read_image
+from darkroom.manifest import Entry
 from tests.conftest import encoded, expected_pixels, jpeg, picture
 
 SIZE = (64, 64)
@@ -220,3 +226,29 @@ def test_six_hundred_mutated_files_end_in_pixels_or_a_reason() -> None:
     assert len(outcomes) == 600
     assert 100 < len(rejections) < 600
     assert all(isinstance(outcome, Pixels | Rejection) for outcome in outcomes)
+
+
+def test_nothing_of_exif_and_gps_gets_into_a_row(backbone: Backbone) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "SecretCamera"
+    exif[0x013B] = "Jane Doe"
+    exif.get_ifd(0x8825)[1] = "N52.51"
+    good = encoded(picture(), "JPEG", exif=exif)
+    fetched = [
+        Fetched(Entry("file:///x", f"b/{name}.jpg"), data)
+        for name, data in (("good", good), ("bad", good[:400]))
+    ]
+    outcome = featurize(fetched, backbone, Limits())
+    assert (outcome.features.num_rows, outcome.rejected.num_rows) == (1, 1)
+    told = repr([outcome.features.to_pylist(), outcome.rejected.to_pylist()])
+    assert not any(secret in told for secret in ("SecretCamera", "Jane", "N52"))
+
+
+def test_an_erased_content_is_rejected_and_its_digest_not_kept(backbone: Backbone) -> None:
+    digest = hashlib.sha256(jpeg(1)).hexdigest()
+    blocked = BlockList("ab" * 32).with_contents("request", [digest])
+    fetched = [Fetched(Entry("file:///x", f"b/{n}.jpg"), jpeg(n)) for n in (1, 2)]
+    outcome = featurize(fetched, backbone, Limits(), blocked)
+    assert outcome.features["path"].to_pylist() == ["b/2.jpg"]
+    (row,) = outcome.rejected.to_pylist()
+    assert (row["path"], row["reason"], row["content_sha256"]) == ("b/1.jpg", "erased", None)

@@ -22,7 +22,7 @@ def of_type(kind: str) -> dict[str, Any]:
 
 def test_no_role_can_leave_the_region_or_replicate() -> None:
     roles = of_type("AWS::IAM::Role")
-    assert len(roles) == 5
+    assert len(roles) == 6
     for role in roles.values():
         assert role["Properties"]["ManagedPolicyArns"] == [{"Ref": "StayHere"}]
     (policy,) = of_type("AWS::IAM::ManagedPolicy").values()
@@ -101,3 +101,17 @@ def test_everything_that_is_stored_expires() -> None:
         assert "RetentionInDays" in group["Properties"]
     for queue in of_type("AWS::SQS::Queue").values():
         assert queue["Properties"]["MessageRetentionPeriod"] <= 14 * 24 * 3600
+
+
+def test_the_erasing_job_may_delete_images_but_not_read_them() -> None:
+    def of_uploads(role: str) -> set[str]:
+        (policy,) = of_type("AWS::IAM::Role")[role]["Properties"]["Policies"]
+        return {
+            action
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "${Uploads.Arn}" in repr(statement["Resource"])
+            for action in statement["Action"]
+        }
+
+    assert of_uploads("ErasureRole") == {"s3:DeleteObjectVersion", "s3:AbortMultipartUpload"}
+    assert of_uploads("JobRole") == {"s3:GetObject", "s3:GetObjectVersion"}

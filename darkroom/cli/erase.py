@@ -71,7 +71,8 @@ def read_list(file: Path) -> tuple[str, ...]:
         if not all(isinstance(key, str) for key in keys):
             raise UsageError(f"{file}: a list of keys holds text alone")
         return tuple(keys)
-    return tuple(line for line in text.split("\n") if line.strip("\r"))
+    lines = (line.removesuffix("\r") for line in text.split("\n"))
+    return tuple(line for line in lines if line)
 
 
 def wait(stack: Stack, run: Run, on_change: Callable[[RunRecord], None]) -> RunRecord:
@@ -151,6 +152,9 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
 def _elsewhere(stack: Stack, found: Plan) -> Iterator[Trace]:
     for log in found.logs:
         yield Trace("job log", f"{stack.artifacts.uri}/{log}", "names it")
+    for upload in stack.upload_dead_letters.uploads():
+        if upload.entry.key in found.keys:
+            yield Trace("dead letter", stack.upload_dead_letters.url, f"of {upload.entry.key}")
     mentions = Mentions(found.keys, found.contents)
     runs = {run_of(part) for part in found.parts if part.startswith("manifests/")}
     for record in stack.runs.every():

@@ -15,6 +15,7 @@ from darkroom.erasure.uploads import Uploads
 from darkroom.errors import UsageError
 from functions.bucket import Bucket
 from functions.closing import ClosingRules
+from functions.dead_letters import UploadDeadLetters
 from functions.erasures import Erasures
 from functions.queues import WorkQueues
 from functions.runs import RunTable
@@ -78,6 +79,12 @@ class Stack:
     def signer(self) -> KmsSigner:
         """The key that signs certificates."""
         return KmsSigner(boto3.client("kms"), self.outputs["SigningKey"])
+
+    @cached_property
+    def upload_dead_letters(self) -> UploadDeadLetters:
+        """Upload events that failed."""
+        (url,) = (url for url in self.dead_letters if url.endswith("-uploads-dead-letters"))
+        return UploadDeadLetters(boto3.client("sqs"), url)
 
     @property
     def closing_rules(self) -> ClosingRules:

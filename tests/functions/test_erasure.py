@@ -264,8 +264,9 @@ def test_many_requests_are_one_job(corpus: World) -> None:
     ask(corpus, "r2", Selector("prefix", ("winter/1",)))
     ask(corpus, "r3", Selector("keys", ("nobody/knows.jpg",)))
     corpus.pump()
-    jobs = [job["name"] for job in corpus.emr._jobs.values() if "erasure" in job["name"]]
-    assert jobs == ["erasure-1-attempt-1"]
+    (job,) = (job for job in corpus.emr._jobs.values() if "erasure" in job["name"])
+    assert job["name"] == "erasure-1-attempt-1"
+    assert job["executionRole"].endswith("role/erasure")
     told = [json.loads(corpus.results.read(erasure_certificate(f"r{n}"))) for n in (1, 2, 3)]
     assert [len(one["images"]) for one in told] == [2, 2, 0]
     assert traces(corpus, GONE, "winter/10.jpg") == []
@@ -290,3 +291,16 @@ def test_unfinished_uploads_go_too(corpus: World) -> None:
     erase(corpus, "r1", Selector("keys", (GONE,)))
     left = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
     assert [upload["UploadId"] for upload in left] == [other["UploadId"]]
+
+
+def test_no_image_is_read(corpus: World) -> None:
+    read: list[str] = []
+    events = corpus.s3.meta.events
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        read.append(params["Bucket"])
+
+    events.register("provide-client-params.s3.GetObject", note)
+    erase(corpus, "r1", Selector("keys", (GONE,)))
+    events.unregister("provide-client-params.s3.GetObject", note)
+    assert set(read) == {"results", "artifacts"}

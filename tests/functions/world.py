@@ -441,6 +441,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "MAX_AGE_SECONDS": "3600",
         "APPLICATION_ID": application,
         "JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/job",
+        "ERASURE_ROLE_ARN": "arn:aws:iam::123456789012:role/erasure",
         "JOB_URI": "s3://artifacts/jobs/r1",
         "LOG_URI": "s3://artifacts/logs",
         "JOB_TIMEOUT_MINUTES": "60",
