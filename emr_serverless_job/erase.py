@@ -50,12 +50,14 @@ def run_erasure(spark: SparkSession, job: ErasureJob) -> Outcome:
     """Erase what the requests name. Repeating it goes on where it stopped."""
     import boto3
 
+    s3 = boto3.client("s3")
     results, (bucket, _, folder) = open_store(job.output), _parts(job.logs)
     requests = [request.unpack(results.read(erasure_request(name))) for name in job.requests]
     return Eraser(
         run=Run(ERASURES, job.run),
         results=results,
-        uploads=Uploads(boto3.client("s3"), _parts(job.uploads)[0]),
+        uploads=Uploads(s3, _parts(job.uploads)[0]),
+        exports=Uploads(s3, _parts(job.output)[0]),
         logs=open_store(f"s3://{bucket}"),
         log_folder=folder,
         spread=OnExecutors(spark, job.output),

@@ -93,6 +93,7 @@ def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
     run = steps.runs.of_job(job) if job else work_in(record.body).run
     if run is None:
         logger.info("a job of no unfinished run", extra={"job_run_id": job})
+        erasures().release()  # it may be an erasure's, cut off before it did
         return
     erasing = erasure_completion(steps)
     left = advance(run, Station(steps.runs, steps.queues, steps.steps, erasing.steps))

@@ -110,10 +110,9 @@ class Erasures:
             self.queues.pass_on(record)
 
     def release(self) -> None:
-        """Let what waited for an erasure that is done be looked at."""
-        for record in self.runs.every():
-            if record.state == State.SEALED:
-                self.queues.pass_on(record)
+        """Let what may have waited for an erasure be looked at."""
+        for record in self.runs.in_state(State.SEALED):
+            self.queues.pass_on(record)
         self.wake()
 
 

@@ -35,6 +35,7 @@ class Sealer:
         that was erased: S3 may tell of an upload again after its run was closed. Repeating it
         changes nothing.
         """
+        self._forget_erased(record)
         entries = self._distinct(record)
         if record.run > 1 and entries:
             given = set(map(_fingerprint, self._given_earlier(record.key)))
@@ -48,15 +49,19 @@ class Sealer:
         self.results.delete(sorted(stale))
         return len(entries)
 
+    def _forget_erased(self, record: RunRecord) -> None:
+        """Take uploads out of the run's parts that were erased while a part was on its way."""
+        blocked, keys = block_list.load(self.results), _parts(record)
+        if not blocked.uploads:
+            return
+        for key, part in zip(keys, self._read(keys), strict=True):
+            entries = manifest.unpack(part)
+            left = [entry for entry in entries if not blocked.erased(entry)]
+            if len(left) < len(entries):
+                self.results.write(key, manifest.pack(left))
+
     def _distinct(self, record: RunRecord) -> list[Entry]:
-        keys = [incoming_part(record.batch, part) for part in sorted(record.parts)]
-        blocked = block_list.load(self.results)
-        entries = [
-            entry
-            for part in self._read(keys)
-            for entry in manifest.unpack(part)
-            if not blocked.erased(entry)
-        ]
+        entries = [entry for part in self._read(_parts(record)) for entry in manifest.unpack(part)]
         return sorted(manifest.latest(entries), key=lambda entry: entry.key)
 
     def _given_earlier(self, run: Run) -> Iterator[Entry]:
@@ -67,6 +72,10 @@ class Sealer:
 
     def _read(self, keys: list[str]) -> Iterator[bytes]:
         return read_ahead(partial(Bucket.read, self.results), keys, Bucket.read_ahead)
+
+
+def _parts(record: RunRecord) -> list[str]:
+    return [incoming_part(record.batch, part) for part in sorted(record.parts)]
 
 
 def _fingerprint(entry: Entry) -> bytes:

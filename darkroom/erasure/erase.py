@@ -29,12 +29,14 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Eraser:
-    """Erases from `results` and `uploads`. `run` is the erasure's own; `logs` holds the jobs' logs
-    below `log_folder`; `spread` shares out the work on the results' files."""
+    """Erases from `results` and `uploads`. `run` is the erasure's own; `exports` is the results'
+    bucket as one that may hold unfinished exports; `logs` holds the jobs' logs below `log_folder`;
+    `spread` shares out the work on the results' files."""
 
     run: Run
     results: Store
     uploads: Uploads
+    exports: Uploads
     logs: Store
     log_folder: str
     spread: Spread
@@ -49,6 +51,7 @@ class Eraser:
         blocked = self._block(todo)
         self.uploads.delete(todo.versions)
         self.uploads.abort(todo.unfinished)
+        self.exports.abort(self.exports.unfinished())  # nobody is at work on one now
         verifier = Verifier(self.results, self.uploads, self.logs, self.log_folder, self.spread)
         for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
             emptied = self._clear_parts(todo, blocked)

@@ -65,6 +65,7 @@ def eraser(world: World, number: int) -> Eraser:
         Run(ERASURES, number),
         world.results,
         Uploads(world.s3, "uploads"),
+        Uploads(world.s3, "results"),
         Bucket(world.s3, "artifacts"),
         "logs",
         on_threads(world.results),

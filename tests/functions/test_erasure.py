@@ -15,6 +15,7 @@ import pytest
 
 from darkroom import receipt, versions
 from darkroom.erasure import block_list, certificate
+from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.request import Selector, salted
 from darkroom.layout import ERASURES, Run, erasure_certificate
 from functions.records import State
@@ -288,9 +289,11 @@ def test_unfinished_uploads_go_too(corpus: World) -> None:
     s3 = corpus.s3
     s3.create_multipart_upload(Bucket="uploads", Key=GONE)
     other = s3.create_multipart_upload(Bucket="uploads", Key="spring/apple/20.jpg")
+    s3.create_multipart_upload(Bucket="results", Key=Run("spring", 1).csv)
     erase(corpus, "r1", Selector("keys", (GONE,)))
     left = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
     assert [upload["UploadId"] for upload in left] == [other["UploadId"]]
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="results")
 
 
 def test_no_image_is_read(corpus: World) -> None:
@@ -304,3 +307,17 @@ def test_no_image_is_read(corpus: World) -> None:
     erase(corpus, "r1", Selector("keys", (GONE,)))
     events.unregister("provide-client-params.s3.GetObject", note)
     assert set(read) == {"results", "artifacts"}
+
+
+def test_a_part_that_is_written_too_late_is_cleared_when_its_run_closes(corpus: World) -> None:
+    event = corpus.upload("late/1.jpg", b"late")
+    corpus.upload("late/2.jpg", b"other")
+    with pytest.MonkeyPatch.context() as patch:  # a collector that read the list before it changed
+        erase(corpus, "r1", Selector("keys", ("late/1.jpg",)))
+        patch.setattr(BlockList, "erased", lambda self, entry: False)
+        corpus.send("uploads", event)
+        corpus.deliver("uploads")
+    assert traces(corpus, "late/1.jpg")
+    corpus.pump()
+    assert traces(corpus, "late/1.jpg") == []
+    assert corpus.manifest_of("late") == ["late/2.jpg"]
