@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
-from darkroom.storage import LocalStore, S3Store, Store, open_store, read_uri
+from darkroom.parquet import read_columns, to_parquet
+from darkroom.s3_storage import S3Store
+from darkroom.storage import LocalStore, Store, open_store, read_uri
 
 NAMES = [
     pytest.param("with space.jpg", id="space"),
@@ -187,3 +190,30 @@ def test_a_single_file_by_path_and_by_uri(tmp_path: Path, monkeypatch: pytest.Mo
 def test_other_schemes_are_refused() -> None:
     with pytest.raises(UsageError, match="only s3://"):
         open_store("ftp://somewhere/x")
+
+
+def test_parts_of_an_object_are_read(store: Store) -> None:
+    store.write("a/b", b"0123456789")
+    assert (store.size("a/b"), store.read_range("a/b", 3, 4)) == (10, b"3456")
+    for read in (lambda: store.size("gone"), lambda: store.read_range("gone", 0, 1)):
+        with pytest.raises(ObjectNotFoundError):
+            read()
+
+
+def test_some_columns_are_read_without_the_others(store: Store) -> None:
+    fetched: list[int] = []
+    noise = list(map(float, range(200_000)))
+    whole = to_parquet(pa.table({"path": ["a", "b"], "features": [noise, noise[::-1]]}))
+    store.write("x.parquet", whole)
+    read_range = store.read_range
+
+    def counted(key: str, start: int, length: int) -> bytes:
+        fetched.append(length)
+        return read_range(key, start, length)
+
+    store.read_range = counted  # type: ignore[method-assign]
+    try:
+        assert read_columns(store, "x.parquet", ["path"]).to_pydict() == {"path": ["a", "b"]}
+    finally:
+        store.read_range = read_range  # type: ignore[method-assign]
+    assert sum(fetched) < len(whole) / 5
