@@ -38,7 +38,7 @@ class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
     `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
     files the batch's marker announced; `erased` is how many of the run's files were erased since,
-    and are counted nowhere else."""
+    and are counted nowhere else; `last_erasure` is the number of the last erasure it knows of."""
 
     batch: str
     run: int
@@ -56,6 +56,7 @@ class Receipt:
     finished_at: str
     expected: int | None = None
     erased: int = 0
+    last_erasure: int = 0
 
     @property
     def balanced(self) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
+from darkroom.regions import region_of
 from darkroom.storage import Store, Versioned
 
 _REFUSED_BY_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(^|/)\.{1,2}(/|$)")
@@ -27,6 +28,8 @@ class S3Store(Store):
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
         options: Any = {"client_options": {"allow_http": True}} if endpoint[:5] == "http:" else {}
+        if (region_of(os.environ) or "").startswith("eusc-") and not endpoint:
+            options["endpoint"] = _endpoint()
         if "AWS_ACCESS_KEY_ID" not in os.environ:
             options["credential_provider"] = _credentials()
         self._store = ObstoreBucket(bucket, **options)
@@ -143,6 +146,13 @@ class S3Store(Store):
 
         if keys:
             obstore.delete(self._store, [self._prefix + key for key in keys])
+
+
+def _endpoint() -> str:
+    """As boto3 knows it: obstore knows one partition's addresses alone."""
+    import boto3
+
+    return str(boto3.client("s3").meta.endpoint_url)
 
 
 def _credentials() -> Any:

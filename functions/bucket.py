@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,13 +26,21 @@ class Bucket(Store):
 
     def read_versioned(self, key: str) -> Versioned:
         """See `Store`."""
+        answer = self._get(Key=key)
+        return Versioned(answer["Body"].read(), answer["ETag"])
+
+    def _get(self, **asked: str) -> dict[str, Any]:
         try:
-            answer = self.s3.get_object(Bucket=self.name, Key=key)
+            return dict(self.s3.get_object(Bucket=self.name, **asked))
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
-        return Versioned(answer["Body"].read(), answer["ETag"])
+            raise ObjectNotFoundError(f"{self.uri}/{asked['Key']} is not there") from error
+
+    def read_lines(self, key: str) -> Iterator[str]:
+        """The lines of a UTF-8 text with their ends, as a stream. Raises `ObjectNotFoundError`."""
+        body = self._get(Key=key)["Body"]
+        return iter(io.TextIOWrapper(io.BufferedReader(_Streamed(body)), "utf-8", newline=""))
 
     def size(self, key: str) -> int:
         """See `Store`."""
@@ -45,7 +54,7 @@ class Bucket(Store):
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """See `Store`."""
         span = f"bytes={start}-{start + length - 1}"
-        answer = self.s3.get_object(Bucket=self.name, Key=key, Range=span)
+        answer = self._get(Key=key, Range=span)
         return bytes(answer["Body"].read())
 
     def write(self, key: str, data: bytes) -> None:
@@ -83,3 +92,18 @@ class Bucket(Store):
             )
             if answer.get("Errors"):
                 raise TransientError(f"{self.uri}: not deleted: {answer['Errors'][:3]}")
+
+
+class _Streamed(io.RawIOBase):
+    """A response's body as a raw file."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom.erasure import block_list
 from functions.bucket import Bucket
 from functions.collect import Collector, by_batch
+from functions.erased_uploads import ErasedUploads
 from functions.observability import count, logger, metrics, tracer
 from functions.queues import WorkQueues
 from functions.region import eu_only
@@ -36,6 +36,12 @@ def collector() -> Collector:
     )
 
 
+@cache
+def erased_uploads() -> ErasedUploads:
+    """Built once per process."""
+    return ErasedUploads(collector().results)
+
+
 @eu_only
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
@@ -54,7 +60,7 @@ def handler(event: SQSEvent, context: LambdaContext) -> PartialItemFailureRespon
                 "not understood", extra={"message_id": record.message_id, "error": str(error)}
             )
             failed.add(record.message_id)
-    blocked = block_list.load(collector().results)
+    blocked = erased_uploads().now()
     for batch, uploads in by_batch(u for several in told.values() for u in several).items():
         try:
             collector().collect(batch, uploads, blocked)

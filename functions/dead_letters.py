@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.erasure.block_list import BlockList
 from functions.uploads import Upload, uploads_in
 
 _AT_ONCE = 10
-_HIDDEN_SECONDS = 300
+_HIDDEN_SECONDS = 900
 _WAIT_SECONDS = 1  # long polling asks all of the servers
 
 
@@ -22,10 +21,10 @@ class UploadDeadLetters:
     sqs: Any
     url: str
 
-    def forget(self, blocked: BlockList) -> int:
+    def forget(self, is_erased: Callable[[Upload], bool]) -> int:
         """Remove what is about erased uploads; how many messages were looked at."""
         messages = list(self._messages())
-        self._show([message for message in messages if not self._settle(message, blocked)])
+        self._show([message for message in messages if not self._settle(message, is_erased)])
         return len(messages)
 
     def uploads(self) -> list[Upload]:
@@ -35,7 +34,9 @@ class UploadDeadLetters:
         return [upload for message in messages for upload in _uploads(message["Body"])]
 
     def _messages(self) -> Iterator[dict[str, Any]]:
-        """All messages, hidden from others until they are shown again."""
+        """All messages, hidden from others until they are shown again; each once, however long
+        that takes."""
+        seen: set[str] = set()
         while True:
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
@@ -43,22 +44,33 @@ class UploadDeadLetters:
                 VisibilityTimeout=_HIDDEN_SECONDS,
                 WaitTimeSeconds=_WAIT_SECONDS,
             )
-            if not answer.get("Messages"):
+            news = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
+            if not news:
                 return
-            yield from answer["Messages"]
+            seen |= {message["MessageId"] for message in news}
+            yield from news
 
     def _show(self, messages: list[dict[str, Any]]) -> None:
-        for message in messages:
-            self.sqs.change_message_visibility(
-                QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        """Now, and not when their time is over. Those whose time is over are shown already."""
+        for start in range(0, len(messages), _AT_ONCE):
+            self.sqs.change_message_visibility_batch(
+                QueueUrl=self.url,
+                Entries=[
+                    {
+                        "Id": str(number),
+                        "ReceiptHandle": message["ReceiptHandle"],
+                        "VisibilityTimeout": 0,
+                    }
+                    for number, message in enumerate(messages[start : start + _AT_ONCE])
+                ],
             )
 
-    def _settle(self, message: dict[str, Any], blocked: BlockList) -> bool:
+    def _settle(self, message: dict[str, Any], is_erased: Callable[[Upload], bool]) -> bool:
         """Whether the message was about erased uploads, and is gone."""
         told = _uploads(message["Body"])
-        if not any(blocked.erased(upload.entry) for upload in told):
+        if not any(map(is_erased, told)):
             return False
-        if left := _without_erased(message["Body"], blocked):
+        if left := _without_erased(message["Body"], is_erased):
             self.sqs.send_message(QueueUrl=self.url, MessageBody=left)
         self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return True
@@ -72,14 +84,12 @@ def _uploads(body: str) -> list[Upload]:
         return []
 
 
-def _without_erased(body: str, blocked: BlockList) -> str:
+def _without_erased(body: str, is_erased: Callable[[Upload], bool]) -> str:
     """The event without erased uploads; '' where nothing else is in it."""
     notification = json.loads(body)
     kept = [
         record
         for record in notification["Records"]
-        if not any(
-            blocked.erased(upload.entry) for upload in _uploads(json.dumps({"Records": [record]}))
-        )
+        if not any(map(is_erased, _uploads(json.dumps({"Records": [record]}))))
     ]
     return json.dumps({**notification, "Records": kept}) if kept else ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from darkroom import receipt
 from darkroom.csv_export import original_text
@@ -13,6 +13,7 @@ from darkroom.erasure import block_list, certificate, outcome, request
 from darkroom.erasure.doomed import remove_version
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.outcome import Outcome, outcome_key
+from darkroom.erasure.request import ErasureRequest
 from darkroom.errors import ObjectNotFoundError, TransientError
 from darkroom.layout import Run, erasure_certificate, erasure_request
 from functions.advance import Step
@@ -22,6 +23,9 @@ from functions.csv_writer import Progress
 from functions.dead_letters import UploadDeadLetters
 from functions.records import RunRecord, State
 from functions.signing import KmsSigner
+from functions.uploads import Upload
+
+_UNTOLD = "(it named an image that was erased since)"
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,11 @@ class ErasureCompletion:
             self.runs.runs.change(record, csv_progress=unfinished.to_map())
             self.runs.queues.pass_on(record)
             return False
-        self._forget(done)
-        self._issue(record, done, self._make_sure(done))
+        asked = [
+            request.unpack(self._results.read(erasure_request(n))) for n in _numbers_of(record)
+        ]
+        self._forget(record, done)
+        self._issue(asked, done, self._make_sure(record, asked, done))
         self._end(record)
         return True
 
@@ -72,8 +79,10 @@ class ErasureCompletion:
             self._results.delete([run.csv for run in done.csv])
             return None
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
+        finished = receipt.done_runs(self._results)
+        self._results.delete([run.csv for run in done.csv if run not in finished])
         refitted = done.version > catalog.current_version()
-        runs = [run for run in receipt.done_runs(self._results) if refitted or run in done.csv]
+        runs = [run for run in finished if refitted or run in done.csv]
         catalog.add_coordinates(done.version, runs)
         for run in runs:
             stopped = writer.export(
@@ -84,23 +93,29 @@ class ErasureCompletion:
         catalog.show_version(done.version)
         return None
 
-    def _forget(self, done: Outcome) -> None:
+    def _forget(self, erasure: RunRecord, done: Outcome) -> None:
         """Versions that have seen an image, partitions of runs of which nothing stays, and what
         the table says of both."""
         for version in done.doomed:
             self.runs.catalog.remove_version(version)
             remove_version(self._results, version)
-        self.runs.catalog.remove_runs(done.removed, done.pca_before)
+        gone = [run for run in done.removed if not self._is_new(run, erasure)]
+        self.runs.catalog.remove_runs(gone, done.pca_before)
         for run, files in done.runs:
             self._restate(run, files)
-        for run in done.removed:
+        for run in gone:
             self._remove_record(run)
         for batch in done.batches:
             self._remove_open_run(batch, done)
         mentions = Mentions(done.keys, done.contents)
         for record in self.runs.runs.every():
-            if mentions.in_text(record.reason):
-                self.runs.runs.change(record, reason="(it named an image that was erased since)")
+            if record.reason != _UNTOLD and mentions.in_text(record.reason):
+                self.runs.runs.change(record, reason=_UNTOLD)
+
+    def _is_new(self, run: Run, erasure: RunRecord) -> bool:
+        """Whether the number was taken again, by uploads that came after the erasure began."""
+        record = self.runs.runs.get(run)
+        return record is not None and record.opened_at >= erasure.sealed_at
 
     def _restate(self, run: Run, files: int) -> None:
         """The counts in a run's record, as its receipt now has them."""
@@ -109,8 +124,12 @@ class ErasureCompletion:
             return
         counts: dict[str, int | None] = {"images": files}
         if record.state == State.DONE:
-            account = receipt.unpack(self._results.read(run.receipt))
-            counts |= {
+            try:
+                account = receipt.unpack(self._results.read(run.receipt))
+            except ObjectNotFoundError:  # expired
+                return
+            counts = {
+                "images": account.found + account.skipped,
                 "processed": account.processed,
                 "rejected": account.rejected,
                 "missing": account.missing,
@@ -130,39 +149,52 @@ class ErasureCompletion:
         if record is not None and record.state == State.OPEN and record.parts <= emptied:
             self.runs.runs.remove(record)
 
-    def _make_sure(self, done: Outcome) -> dict[str, int]:
+    def _make_sure(
+        self, erasure: RunRecord, asked: Sequence[ErasureRequest], done: Outcome
+    ) -> dict[str, int]:
         """Look where the job could not; how much was looked at in each place.
 
         Raises `TransientError` where something is found: then all of it is repeated.
         """
         keys, mentions = done.keys, Mentions(done.keys, done.contents)
-        dead = self.dead_letters.forget(block_list.load(self._results))
+        blocked = block_list.load(self._results)
+
+        def is_erased(upload: Upload) -> bool:
+            named = upload.entry.key in keys or any(
+                one.selector.takes(upload.entry.key, upload.batch) for one in asked
+            )
+            return blocked.erased(upload.entry) or (named and upload.told_at < erasure.sealed_at)
+
+        dead = self.dead_letters.forget(is_erased)
         lines = found = 0
         for run in done.csv:
             for path in self._csv_paths(run):
                 lines += 1
                 found += path in keys
         records = list(self.runs.runs.every())
-        found += sum(mentions.in_text(record.reason) for record in records)
+        reasons = [record.reason for record in records if record.reason != _UNTOLD]
+        found += sum(map(mentions.in_text, reasons))
         if found:
             raise TransientError(f"{found} traces of erased images are still there")
         return {"csv_lines": lines, "run_records": len(records), "dead_letters": dead}
 
-    def _csv_paths(self, run: Run) -> Iterable[str]:
+    def _csv_paths(self, run: Run) -> Iterator[str]:
+        """The paths in a run's CSV, read as a stream."""
         try:
-            text = self._results.read(run.csv).decode()
+            lines = self._results.read_lines(run.csv)
         except ObjectNotFoundError:
             return
-        for fields in csv.reader(io.StringIO(text, newline="")):
+        for fields in islice(csv.reader(lines), 1, None):  # after the header
             yield original_text(fields[0])
 
-    def _issue(self, record: RunRecord, done: Outcome, looked_at: Mapping[str, int]) -> None:
+    def _issue(
+        self, asked: Sequence[ErasureRequest], done: Outcome, looked_at: Mapping[str, int]
+    ) -> None:
         """Sign a certificate for each request, once."""
-        for number in (str(asked["id"]) for asked in record.requests):
-            if self._certificate(number) is None:
-                asked = request.unpack(self._results.read(erasure_request(number)))
-                signed = certificate.issue(asked, done, looked_at, self.signer)
-                self._results.write(erasure_certificate(number), certificate.pack(signed))
+        for one in asked:
+            if self._certificate(one.id) is None:
+                signed = certificate.issue(one, done, looked_at, self.signer)
+                self._results.write(erasure_certificate(one.id), certificate.pack(signed))
 
     def _certificate(self, number: str) -> bytes | None:
         try:
@@ -172,13 +204,13 @@ class ErasureCompletion:
 
     def _end(self, record: RunRecord) -> None:
         """Forget what was asked for, and let those go on that waited."""
-        numbers = [str(asked["id"]) for asked in record.requests]
+        numbers = _numbers_of(record)
         certificates = [self._certificate(number) for number in numbers]
         if None in certificates:
             self.runs.fail(record, "the job ended well but left no outcome")
             return
+        self._results.delete(self._results.list(record.key.erasure))  # first: it needs the others
         self._results.delete([erasure_request(number) for number in numbers])
-        self._results.delete(self._results.list(record.key.erasure))
         images = sum(
             len(certificate.unpack(data)["images"]) for data in certificates if data is not None
         )
@@ -193,3 +225,7 @@ class ErasureCompletion:
             csv_progress={},
         )
         self.runs.report(ended)
+
+
+def _numbers_of(record: RunRecord) -> list[str]:
+    return [str(asked["id"]) for asked in record.requests]

@@ -214,6 +214,7 @@ def spark_parameters(settings: SubmitSettings) -> str:
         "spark.driver.cores": _DRIVER_CORES,
         "spark.driver.memory": "4g",
         "spark.driver.memoryOverhead": "8g",
+        "spark.eventLog.compress": "false",  # erasures look through all logs
         "spark.dynamicAllocation.initialExecutors": min(executors, 3),
         "spark.dynamicAllocation.maxExecutors": executors,
     }

@@ -9,6 +9,7 @@ from darkroom.errors import UsageError
 from darkroom.layout import Run
 from darkroom.parquet import from_parquet
 from darkroom.storage import Store
+from functions.erasures import Erasures
 from functions.queues import WorkQueues
 from functions.records import RunRecord, State
 from functions.runs import RunTable
@@ -41,8 +42,11 @@ def retry_rejected(
 ) -> RunRecord:
     """Open and close a run of just the images that a finished run rejected or missed.
 
-    Raises `UsageError` where there are none, or the batch's newest run is still open.
+    Raises `UsageError` where there are none, the batch's newest run is still open, or images are
+    being erased.
     """
+    if Erasures(runs, queues).pending():
+        raise UsageError("images are being erased: try again when `darkroom erasures` says done")
     if record.state != State.DONE:
         raise UsageError(f"run {record.run} of batch {record.batch!r} is {record.state}, not DONE")
     latest = runs.latest(record.batch)

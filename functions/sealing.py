@@ -35,7 +35,7 @@ class Sealer:
         that was erased: S3 may tell of an upload again after its run was closed. Repeating it
         changes nothing.
         """
-        self._forget_erased(record)
+        self._forget_erased(_parts(record))  # a part may have been on its way during an erasure
         entries = self._distinct(record)
         if record.run > 1 and entries:
             given = set(map(_fingerprint, self._given_earlier(record.key)))
@@ -49,16 +49,21 @@ class Sealer:
         self.results.delete(sorted(stale))
         return len(entries)
 
-    def _forget_erased(self, record: RunRecord) -> None:
-        """Take uploads out of the run's parts that were erased while a part was on its way."""
-        blocked, keys = block_list.load(self.results), _parts(record)
-        if not blocked.uploads:
-            return
+    def without_erased(self, record: RunRecord) -> int:
+        """Take uploads out of the run's manifest that were erased since it was written; how many
+        it names."""
+        return self._forget_erased(self.results.list(record.key.manifest))
+
+    def _forget_erased(self, keys: list[str]) -> int:
+        """Take erased uploads out of parts; how many are left in them."""
+        blocked, count = block_list.load(self.results), 0
         for key, part in zip(keys, self._read(keys), strict=True):
             entries = manifest.unpack(part)
             left = [entry for entry in entries if not blocked.erased(entry)]
             if len(left) < len(entries):
                 self.results.write(key, manifest.pack(left))
+            count += len(left)
+        return count
 
     def _distinct(self, record: RunRecord) -> list[Entry]:
         entries = [entry for part in self._read(_parts(record)) for entry in manifest.unpack(part)]

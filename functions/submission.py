@@ -50,16 +50,24 @@ class Submission:
     def start(self, record: RunRecord) -> bool:
         """Write the manifest and start the job; a run without images needs none. Runs wait as long
         as there is an erasure."""
+        if record.client_token == client_token(record):  # its job may have been started already
+            self._submit(record)
+            return True
         going = self.erasures.let_pass(record)
         if going is None:
             return False
-        record = going
-        if record.images is None:
-            record = self.runs.change(record, images=self.sealer.seal(record))
+        record = self._with_manifest(going)
         if record.images == 0:
             return self._close_empty(record)
         self._submit(record)
         return True
+
+    def _with_manifest(self, record: RunRecord) -> RunRecord:
+        """With its manifest written; one that was written before may name what was erased since."""
+        if record.images is None:
+            return self.runs.change(record, images=self.sealer.seal(record))
+        images = self.sealer.without_erased(record)
+        return record if images == record.images else self.runs.change(record, images=images)
 
     def close_erasure(self, record: RunRecord) -> bool:
         """Take no further requests into the erasure, once no run is under way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.data_classes import S3Event
@@ -17,10 +18,11 @@ MARKER = "_READY"
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One created object, and the batch it belongs to."""
+    """One created object, the batch it belongs to, and when (seconds since 1970) S3 told of it."""
 
     batch: str
     entry: Entry
+    told_at: float = 0
 
     @property
     def is_marker(self) -> bool:
@@ -57,4 +59,5 @@ def _upload(record: S3EventRecord) -> Upload:
         size_bytes=stored.size,
         sequencer=stored.sequencer,
     )
-    return Upload(batch_of(key, record.event_time[:10]), entry)
+    told_at = datetime.fromisoformat(record.event_time).timestamp()
+    return Upload(batch_of(key, record.event_time[:10]), entry, told_at)

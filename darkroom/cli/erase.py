@@ -44,8 +44,13 @@ def new_request(selector: Selector, why: str, keep_copies: bool) -> ErasureReque
 
 def submit(stack: Stack, asked: ErasureRequest) -> RunRecord:
     """Hand the request in: what it names first, then its record, then word of it."""
-    stack.results.write(erasure_request(asked.id), request.pack(asked))
-    record = stack.erasures.register(asked)
+    key = erasure_request(asked.id)
+    stack.results.write(key, request.pack(asked))
+    try:
+        record = stack.erasures.register(asked)
+    except BaseException:
+        stack.results.delete([key])  # nobody would ever come for it
+        raise
     stack.queues.pass_on(record)
     return record
 
@@ -135,7 +140,7 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
     root = stack.results.uri
     for part in found.parts:
         yield Trace("manifest", f"{root}/{part}", "its upload")
-    for file, paths in sorted({**found.files, **found.coordinates}.items()):
+    for file, paths in sorted(found.files.items()):
         rows = f"{len(paths)} rows: {', '.join(sorted(paths))}"
         yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
     for run in found.featured:

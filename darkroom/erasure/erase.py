@@ -15,7 +15,7 @@ from darkroom.erasure.plan import Plan, make_plan
 from darkroom.erasure.refit import replace_version, restate_statistics
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
-from darkroom.erasure.search import Spread, batch_of_part, part_keys
+from darkroom.erasure.search import Spread, part_keys
 from darkroom.erasure.uploads import Uploads
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError
@@ -50,13 +50,15 @@ class Eraser:
         todo = self._plan(requests)
         blocked = self._block(todo)
         self.uploads.delete(todo.versions)
-        self.uploads.abort(todo.unfinished)
-        self.exports.abort(self.exports.unfinished())  # nobody is at work on one now
-        verifier = Verifier(self.results, self.uploads, self.logs, self.log_folder, self.spread)
+        verifier = Verifier(
+            self.results, self.uploads, self.exports, self.logs, self.log_folder, self.spread
+        )
         for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
+            self.uploads.abort(todo.unfinished)
+            self.exports.abort(self.exports.unfinished())  # nobody is at work on one now
             emptied = self._clear_parts(todo, blocked)
             self._clear_runs(todo)
-            self.logs.delete(todo.logs)
+            self.logs.delete(sorted({*todo.logs, *verifier.naming_logs(todo)}))
             verified = verifier.look(todo, blocked.erased)
             if not verified.found:
                 outcome = self._outcome(todo, requests, emptied, verified)
@@ -87,8 +89,7 @@ class Eraser:
 
     def _clear_parts(self, todo: Plan, blocked: BlockList) -> list[str]:
         """Take the uploads out of the manifests; the parts that name nothing any more."""
-        batches = {batch_of_part(key) for key in todo.parts}
-        keys = [key for key in part_keys(self.results) if batch_of_part(key) in batches]
+        keys = part_keys(self.results)
         left = read_ahead(
             lambda key: drop_entries(self.results, key, blocked.erased),
             keys,
@@ -97,21 +98,22 @@ class Eraser:
         return [key for key, entries in zip(keys, left, strict=True) if not entries]
 
     def _clear_runs(self, todo: Plan) -> None:
-        files = {**todo.files, **todo.coordinates}
-        shared = [item for item in sorted(files.items()) if run_of(item[0]) not in todo.removed]
+        gone, keys = set(todo.removed), todo.keys
+        shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
         self.spread(drop_rows, shared)
         for run in todo.removed:
             self._remove(run, todo)
-        for run in todo.kept:
-            restate_receipt(self.results, self.spread, run)
+        for share in todo.kept:
+            restate_receipt(self.results, share, keys, self.run.number)
         for run in todo.featured:
             restate_statistics(self.results, self.spread, run)
         replace_version(self.results, self.spread, todo.doomed)
 
     def _remove(self, run: Run, todo: Plan) -> None:
         """All of a run of which nothing stays."""
-        placed = [run.results_pca(version) for version in todo.pca_versions]
-        for folder in (run.results, run.rejected, run.manifest, *placed):
+        placed = {run.results_pca(version) for version in todo.pca_versions}
+        placed |= {file.rpartition("/")[0] for file in todo.files if run_of(file) == run}
+        for folder in (run.results, run.rejected, run.manifest, *sorted(placed)):
             self.results.delete(self.results.list(folder))
         self.results.delete([run.statistics, run.csv, run.receipt])
 
@@ -126,7 +128,7 @@ class Eraser:
             version=self._current_version(),
             pca_before=todo.pca_versions,
             doomed=todo.doomed,
-            runs=[(run, self._files_of(run)) for run in todo.kept],
+            runs=[(share.run, self._files_of(share.run)) for share in todo.kept],
             removed=todo.removed,
             batches=[
                 value

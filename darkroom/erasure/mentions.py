@@ -1,45 +1,74 @@
-"""Whether a text names an image: a log, a receipt, a record."""
+"""Whether a text that is no data of ours names an image: a log, the reason of a failed run."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from darkroom.layout import batch_of
 from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
 
-_MOST_WORDS = 5000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Mentions:
-    """Object keys and digests, as they are written in plain text, in JSON and in addresses.
+    """Object keys, as they are written in plain text, in JSON and in addresses, and digests.
 
-    Of very many keys, a text that names any key's batch as a folder is taken to name them.
+    A key counts where no letter or digit goes before or after it: `2.jpg` is not named by `12.jpg`.
+    Each text is gone through once for each first folder of the keys, however many keys there are.
     """
 
     def __init__(self, keys: Iterable[str], contents: Iterable[str] = ()) -> None:
-        words = set(keys)
-        if len(words) > _MOST_WORDS:
-            batches = {batch_of(word, "") for word in words}
-            words = {f"{batch}/" for batch in batches if batch != "loose-"}
-        self._words = {
-            form for word in words for form in (word, quote(word), json.dumps(word)[1:-1])
-        }
-        self._words |= set(contents)
+        self._contents = set(contents)
+        self._keys: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for key in keys:
+            for form in _forms(key):
+                first, slash, _ = form.partition("/")
+                self._keys[first + slash][len(form)].add(form)
 
     def in_text(self, text: str) -> bool:
         """Whether the text names any of them."""
-        return any(word in text for word in self._words)
+        if self._contents and not self._contents.isdisjoint(_DIGEST.findall(text)):
+            return True
+        return any(self._starts_with(text, first) for first in self._keys)
+
+    def _starts_with(self, text: str, first: str) -> bool:
+        at = text.find(first)
+        while at >= 0:
+            if not _is_word(text[at - 1 : at]):
+                for length, keys in self._keys[first].items():
+                    end = at + length
+                    if text[at:end] in keys and not _is_word(text[end : end + 1]):
+                        return True
+            at = text.find(first, at + 1)
+        return False
 
 
-def logs_that_mention(logs: Store, folder: str, mentions: Mentions) -> list[str]:
-    """The objects below a folder, plain or gzip, that name an image."""
+def _forms(key: str) -> set[str]:
+    in_json = (json.dumps(key, ensure_ascii=choice)[1:-1] for choice in (True, False))
+    return {key, quote(key), *in_json}
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def logs_that_mention(
+    logs: Store, folder: str, mentions: Mapping[str, Mentions]
+) -> dict[str, set[str]]:
+    """The objects below a folder, plain or gzip, that name an image, with whose; each is read
+    once."""
     keys = logs.list(folder)
     texts = read_ahead(lambda key: _text(logs.read(key)), keys, logs.read_ahead)
-    return [key for key, text in zip(keys, texts, strict=True) if mentions.in_text(text)]
+    found = {
+        key: {name for name, words in mentions.items() if words.in_text(text)}
+        for key, text in zip(keys, texts, strict=True)
+    }
+    return {key: names for key, names in found.items() if names}
 
 
 def _text(data: bytes) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 
@@ -15,23 +15,23 @@ from darkroom.erasure.block_list import upload_of
 from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.outcome import Found
 from darkroom.erasure.request import ErasureRequest
-from darkroom.erasure.search import Part, Row, Spread, parquet_files, parts_of, rows_in
+from darkroom.erasure.search import Part, Row, Spread, all_parts, all_rows
+from darkroom.erasure.shares import Share, shares_of
 from darkroom.erasure.uploads import StoredVersion, Unfinished, Uploads
 from darkroom.layout import Run, batch_of, run_of
 from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
 
 _LISTINGS = 8  # at once
-_PLACES = ("upload_versions", "delete_markers", "unfinished_uploads", "incoming_entries",
-           "manifest_entries", "feature_rows", "coordinate_rows", "rejected_rows")  # fmt: skip
+_PLACES = {"Results": "feature_rows", "Results_PCA": "coordinate_rows", "Rejected": "rejected_rows"}
 
 
 @dataclass
 class Plan:
-    """All that goes. `files` and `coordinates` give the paths to remove from each Parquet file;
-    `featured` are the runs whose statistics change, `removed` those of which nothing stays;
-    `uploads` names each upload by key and version; `doomed` are the PCA versions that have seen
-    one of the images."""
+    """All that goes. `files` gives the paths to remove from each Parquet file; `uploads` names each
+    upload by key and version; `shares` are what the images are in each run's receipt; `featured`
+    are the runs whose statistics change, `removed` those of which nothing stays; `doomed` are the
+    PCA versions that may have seen one of the images."""
 
     found: dict[str, Found]
     versions: list[StoredVersion] = field(default_factory=list)
@@ -39,8 +39,7 @@ class Plan:
     uploads: list[tuple[str, str]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     files: dict[str, list[str]] = field(default_factory=dict)
-    coordinates: dict[str, list[str]] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
+    shares: list[Share] = field(default_factory=list)
     featured: list[Run] = field(default_factory=list)
     removed: list[Run] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
@@ -63,57 +62,55 @@ class Plan:
         return sorted(version.version_id for version in self.versions if version.key in mine)
 
     @property
-    def kept(self) -> list[Run]:
-        """The affected runs of which something stays."""
-        return [run for run in self.runs if run not in self.removed]
+    def kept(self) -> list[Share]:
+        """The shares in runs of which something stays."""
+        gone = set(self.removed)
+        return [share for share in self.shares if share.run not in gone]
 
 
 def make_plan(
     results: Store, uploads: Uploads, requests: Sequence[ErasureRequest], spread: Spread
 ) -> Plan:
     """Find everything that the requests take. Changes nothing."""
-    rows = list(rows_in(results, spread, parquet_files(results)))
-    keys = {request.id: _named_rows(request, rows) for request in requests}
-    contents = {request.id: _contents(request, keys[request.id], rows) for request in requests}
+    rows, parts = list(all_rows(results, spread)), list(all_parts(results))
+    keys: dict[str, set[str]] = {}
+    contents: dict[str, set[str]] = {}
     for request in requests:
+        mine = _named(request, rows, parts)
+        contents[request.id] = _contents(request, mine, rows)
         if not request.keep_copies:
-            mine = contents[request.id]
-            keys[request.id] |= {row.path for row in rows if row.content in mine}
-    parts = list(parts_of(results, lambda batch: _touches(batch, requests, keys)))
-    for request in requests:
-        keys[request.id] |= {
-            entry.key
-            for part in parts
-            for entry in part.entries
-            if request.selector.takes(entry.key, part.batch)
-        }
+            mine |= {row.path for row in rows if row.content in contents[request.id]}
+        keys[request.id] = mine
     stored = _stored(uploads, requests, keys)
     plan = Plan(
         {r.id: Found(sorted(keys[r.id]), sorted(contents[r.id])) for r in requests},
         versions=[version for version in stored if isinstance(version, StoredVersion)],
         unfinished=[upload for upload in stored if isinstance(upload, Unfinished)],
     )
-    _plan_rows(plan, results, rows)
+    going = plan.keys
+    rows = _plan_rows(plan, [*rows], going)
+    parts = [Part(p.key, [e for e in p.entries if e.key in going]) for p in parts]
     _plan_parts(plan, parts)
     _plan_runs(plan, results, requests)
     for found in plan.found.values():
-        found.counts = _counts(plan, found, rows, parts)
+        found.counts = _counts(plan, set(found.keys), rows, parts)
     return plan
 
 
 def add_logs(plan: Plan, logs: Store, folder: str) -> None:
     """Find the jobs' logs that name an image: those go as a whole."""
-    plan.logs = logs_that_mention(logs, folder, Mentions(plan.keys, plan.contents))
-    for found in plan.found.values():
-        found.counts["job_logs"] = len(
-            set(plan.logs)
-            & set(logs_that_mention(logs, folder, Mentions(found.keys, found.contents)))
-        )
+    mentions = {name: Mentions(found.keys, found.contents) for name, found in plan.found.items()}
+    named = logs_that_mention(logs, folder, mentions)
+    plan.logs = sorted(named)
+    for name, found in plan.found.items():
+        found.counts["job_logs"] = sum(name in names for names in named.values())
 
 
-def _named_rows(request: ErasureRequest, rows: Iterable[Row]) -> set[str]:
+def _named(request: ErasureRequest, rows: Iterable[Row], parts: Iterable[Part]) -> set[str]:
     takes = request.selector.takes
-    return {row.path for row in rows if takes(row.path, row.run.batch, row.content)}
+    return {row.path for row in rows if takes(row.path, row.run.batch, row.content)} | {
+        entry.key for part in parts for entry in part.entries if takes(entry.key, part.batch)
+    }
 
 
 def _contents(request: ErasureRequest, keys: set[str], rows: Sequence[Row]) -> set[str]:
@@ -124,16 +121,6 @@ def _contents(request: ErasureRequest, keys: set[str], rows: Sequence[Row]) -> s
     if request.keep_copies:
         contents -= {row.content for row in rows if row.path not in keys}
     return {content for content in contents if content}
-
-
-def _touches(batch: str, requests: Sequence[ErasureRequest], keys: Mapping[str, set[str]]) -> bool:
-    """Whether manifests of the batch may name what goes."""
-    return any(
-        request.selector.may_touch(batch)
-        or any(batch_of(key, "") == batch for key in keys[request.id])
-        or (batch.startswith("loose-") and any("/" not in key for key in keys[request.id]))
-        for request in requests
-    )
 
 
 def _stored(
@@ -157,47 +144,47 @@ def _stored(
     return list(stored.values())
 
 
-def _plan_rows(plan: Plan, results: Store, rows: Iterable[Row]) -> None:
-    keys, files = plan.keys, defaultdict(list)
-    for row in rows:
-        if row.path in keys:
-            files[row.file].append(row.path)
+def _plan_rows(plan: Plan, rows: Sequence[Row], keys: set[str]) -> list[Row]:
+    """The rows that go; the duplicates among all rows are counted in the runs' shares."""
+    going, files = [row for row in rows if row.path in keys], defaultdict(list)
+    for row in going:
+        files[row.file].append(row.path)
     plan.files = dict(files)
-    featured = {file: run_of(file) for file in files if file.startswith("Results/")}
-    plan.featured = sorted(set(featured.values()))
-    for version in versions.fitted_on(results):
-        folders = [run.results_pca(version) for run in plan.featured]
-        there = {key for folder in folders for key in results.list(folder)}
-        for file, run in featured.items():
-            target = f"{run.results_pca(version)}/{file.rpartition('/')[2]}"
-            if target in there:
-                plan.coordinates[target] = files[file]
+    plan.featured = sorted({run_of(file) for file in files if not file.startswith("Rejected/")})
+    plan.shares = shares_of(rows, keys)
+    return going
 
 
 def _plan_parts(plan: Plan, parts: Iterable[Part]) -> None:
-    keys = plan.keys
     uploads = {(version.key, version.version_id) for version in plan.versions}
+    shares = {share.run: share for share in plan.shares}
     for part in parts:
-        named = [entry for entry in part.entries if entry.key in keys]
-        if named:
-            plan.parts.append(part.key)
-            uploads |= {(entry.key, upload_of(entry)) for entry in named}
+        if not part.entries:
+            continue
+        plan.parts.append(part.key)
+        uploads |= {(entry.key, upload_of(entry)) for entry in part.entries}
+        if part.run is not None:
+            share = shares.setdefault(part.run, Share(part.run))
+            share.files += len(part.entries)
+    plan.shares = [shares[run] for run in sorted(shares)]
     plan.uploads = sorted(uploads)
 
 
 def _plan_runs(plan: Plan, results: Store, requests: Iterable[ErasureRequest]) -> None:
-    closed = [key for key in plan.parts if key.startswith("manifests/")]
-    plan.runs = sorted({*map(run_of, closed), *map(run_of, plan.files)})
     whole = {
         value for request in requests for value in request.selector.values
         if request.selector.kind == "batch"
     }  # fmt: skip
     receipts = [Run(batch, number) for batch in whole for number in _receipts(results, batch)]
-    plan.removed = sorted({run for run in [*plan.runs, *receipts] if run.batch in whole})
+    runs = [*(share.run for share in plan.shares), *receipts]
+    plan.removed = sorted({run for run in runs if run.batch in whole})
     fitted = versions.fitted_on(results)
     plan.pca_versions = sorted(fitted)
-    seen = set(plan.featured)
+    # an attempt that failed may have fitted on an image that a later one did not find
+    doubtful = {share.run for share in plan.shares if share.without_row or share.missing}
+    seen = {*plan.featured, *doubtful}
     plan.doomed = sorted(number for number, runs in fitted.items() if seen & set(runs))
+    plan.featured = sorted(seen)
 
 
 def _receipts(results: Store, batch: str) -> list[int]:
@@ -206,21 +193,26 @@ def _receipts(results: Store, batch: str) -> list[int]:
     return [int(name.removeprefix("run=").removesuffix(".json")) for name in names]
 
 
-def _counts(plan: Plan, found: Found, rows: Iterable[Row], parts: Iterable[Part]) -> dict[str, int]:
+def _counts(
+    plan: Plan, keys: set[str], rows: Iterable[Row], parts: Iterable[Part]
+) -> dict[str, int]:
     """How much of a request's images stands in each place."""
-    keys, counts = set(found.keys), Counter(dict.fromkeys(_PLACES, 0))
-    for version in plan.versions:
-        if version.key in keys:
-            counts["delete_markers" if version.is_marker else "upload_versions"] += 1
-    counts["unfinished_uploads"] += sum(upload.key in keys for upload in plan.unfinished)
+    mine = [version for version in plan.versions if version.key in keys]
+    counts = Counter(
+        {
+            "upload_versions": sum(not version.is_marker for version in mine),
+            "delete_markers": sum(version.is_marker for version in mine),
+            "unfinished_uploads": sum(upload.key in keys for upload in plan.unfinished),
+            "incoming_entries": 0,
+            "manifest_entries": 0,
+            **dict.fromkeys(_PLACES.values(), 0),
+        }
+    )
     for part in parts:
-        place = "incoming_entries" if part.key.startswith("incoming/") else "manifest_entries"
+        place = "manifest_entries" if part.run else "incoming_entries"
         counts[place] += sum(entry.key in keys for entry in part.entries)
     for row in rows:
-        if row.path in keys:
-            counts["feature_rows" if row.processed else "rejected_rows"] += 1
-    for paths in plan.coordinates.values():
-        counts["coordinate_rows"] += sum(path in keys for path in paths)
+        counts[_PLACES[row.place]] += row.path in keys
     return dict(counts)
 
 
@@ -236,6 +228,7 @@ def unpack(data: bytes) -> Plan:
     told["versions"] = [StoredVersion(*version) for version in told["versions"]]
     told["unfinished"] = [Unfinished(*upload) for upload in told["unfinished"]]
     told["uploads"] = [(key, upload) for key, upload in told["uploads"]]
-    for name in ("runs", "featured", "removed"):
+    told["shares"] = [Share(**{**share, "run": Run(**share["run"])}) for share in told["shares"]]
+    for name in ("featured", "removed"):
         told[name] = [Run(**run) for run in told[name]]
     return Plan(**told)

@@ -41,18 +41,6 @@ class Selector:
     def _set(self) -> frozenset[str]:
         return frozenset(self.values)
 
-    def may_touch(self, batch: str) -> bool:
-        """Whether an upload in the batch could be meant, by its key alone."""
-        if self.kind == "batch":
-            return batch in self.values
-        if self.kind == "content":
-            return False
-        firsts = (value.partition("/") for value in self.values)
-        return batch.startswith("loose-") or any(
-            batch == name if slash else self.kind == "prefix" and batch.startswith(name)
-            for name, slash, _ in firsts
-        )
-
     @property
     def upload_prefixes(self) -> list[str]:
         """What to list the uploads by; a batch of uploads at the root has no prefix of its own."""
@@ -66,8 +54,14 @@ class Selector:
         """Raise `UsageError` for what could mean nothing, or everything."""
         if self.kind not in get_args(Kind) or not self.values or not all(self.values):
             raise UsageError("say what to erase: an empty name would mean everything, or nothing")
+        if self.kind == "batch" and not all(map(_could_be_a_batch, self.values)):
+            raise UsageError(f"there can be no batch {' or '.join(map(repr, self.values))}")
         if self.kind == "content" and not all(map(_SHA256.fullmatch, self.values)):
             raise UsageError("a content is named by its SHA-256: 64 characters of 0-9 and a-f")
+
+
+def _could_be_a_batch(name: str) -> bool:
+    return "/" not in name and (batch_of(f"{name}/", "") == name or name.startswith("loose-"))
 
 
 @dataclass(frozen=True)

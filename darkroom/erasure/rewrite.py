@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 
 import pyarrow as pa
 
 from darkroom import manifest, receipt
-from darkroom.erasure.search import Row, Spread, rows_in
+from darkroom.erasure.shares import Share, without
 from darkroom.errors import ConflictError, ObjectNotFoundError
-from darkroom.layout import Run
 from darkroom.manifest import Entry
-from darkroom.parquet import from_parquet, without_paths
-from darkroom.receipt import NAMED_DUPLICATES, Duplicates, Receipt
+from darkroom.parquet import without_paths
 from darkroom.storage import Store
 
 _TRIES = 5
@@ -49,75 +45,32 @@ def drop_entries(store: Store, key: str, gone: Callable[[Entry], bool]) -> int:
     """Remove uploads from a manifest part; how many it still names."""
     left = 0
 
-    def without(data: bytes) -> bytes | None:
+    def without_gone(data: bytes) -> bytes | None:
         nonlocal left
         entries = manifest.unpack(data)
         kept = [entry for entry in entries if not gone(entry)]
         left = len(kept)
         return manifest.pack(kept) if len(kept) < len(entries) else None
 
-    rewrite(store, key, without)
+    rewrite(store, key, without_gone)
     return left
 
 
-def restate_receipt(store: Store, spread: Spread, run: Run) -> None:
-    """Let the run's receipt account for what is stored now, and for how many images were erased.
+def restate_receipt(store: Store, share: Share, keys: set[str], erasure: int) -> None:
+    """Let a run's receipt account for what is left of it, and for how many images were erased.
 
-    Repeating it changes nothing: what was found, skipped and erased always adds up to the same. A
-    receipt that did not balance is removed: its run has failed, and makes another.
+    Repeating it changes nothing: the receipt says which erasure it knows of. One that did not
+    balance is removed: its run has failed, and makes another.
     """
-    entries = sum(
-        len(manifest.unpack(store.read(key))) for key in store.list(run.manifest, ".jsonl.gz")
-    )
-    rows = [*rows_in(store, spread, store.list(run.results, ".parquet"))]
-    reasons = _reasons(store, run)
 
     def restated(data: bytes) -> bytes | None:
         account = receipt.unpack(data)
-        changed = receipt.pack(_restated(account, entries, rows, reasons))
-        return changed if changed != data else None
+        changed = without(account, share, keys, erasure)
+        return receipt.pack(changed) if changed != account else None
 
     try:
-        if not receipt.unpack(store.read(run.receipt)).balanced:
-            store.delete([run.receipt])
+        if not receipt.unpack(store.read(share.run.receipt)).balanced:
+            store.delete([share.run.receipt])
     except ObjectNotFoundError:
         return
-    rewrite(store, run.receipt, restated)
-
-
-def _restated(
-    account: Receipt, entries: int, rows: Iterable[Row], reasons: Counter[str]
-) -> Receipt:
-    paths = [row.path for row in rows]
-    others = Counter(reasons)
-    missing = others.pop("missing", 0)
-    found = len(paths) + others.total() + missing
-    before = account.found + account.skipped + account.erased
-    return replace(
-        account,
-        found=found,
-        processed=len(paths),
-        rejected=others.total(),
-        missing=missing,
-        skipped=entries - found,
-        rejected_by_reason=dict(sorted(others.items())),
-        duplicates=_duplicates(rows),
-        erased=before - entries,
-    )
-
-
-def _reasons(store: Store, run: Run) -> Counter[str]:
-    keys = store.list(run.rejected, ".parquet")
-    return Counter(
-        reason
-        for key in keys
-        for reason in from_parquet(store.read(key), ["reason"])["reason"].to_pylist()
-    )
-
-
-def _duplicates(rows: Iterable[Row]) -> Duplicates:
-    groups = defaultdict(list)
-    for row in rows:
-        groups[row.content].append(row.path)
-    named = sorted(sorted(paths) for paths in groups.values() if len(paths) > 1)
-    return Duplicates(sum(len(paths) - 1 for paths in named), named[:NAMED_DUPLICATES])
+    rewrite(store, share.run.receipt, restated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
+from urllib.parse import unquote
 
 from darkroom import manifest
 from darkroom.layout import Run, run_of
@@ -15,8 +16,6 @@ from darkroom.storage import Store
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
-
-PARTS = ("incoming", "manifests")
 
 
 class Spread(Protocol):
@@ -38,11 +37,12 @@ def on_threads(store: Store) -> Spread:
 
 
 class Row(NamedTuple):
-    """An image in a Parquet file of `Results/` or `Rejected/`."""
+    """An image in a Parquet file of `Results/`, `Results_PCA/` or `Rejected/`."""
 
     file: str
     path: str
     content: str | None
+    reason: str = ""
 
     @property
     def run(self) -> Run:
@@ -50,9 +50,9 @@ class Row(NamedTuple):
         return run_of(self.file)
 
     @property
-    def processed(self) -> bool:
-        """Whether it has features, rather than a reason why not."""
-        return self.file.startswith("Results/")
+    def place(self) -> str:
+        """The first folder of its file."""
+        return self.file.partition("/")[0]
 
 
 class Part(NamedTuple):
@@ -64,39 +64,39 @@ class Part(NamedTuple):
     @property
     def batch(self) -> str:
         """The batch whose uploads it names."""
-        return batch_of_part(self.key)
+        return unquote(self.key.split("/")[1])
+
+    @property
+    def run(self) -> Run | None:
+        """The run whose manifest it is of; None where its run is not closed."""
+        return run_of(self.key) if self.key.startswith("manifests/") else None
 
 
-def rows_in(store: Store, spread: Spread, files: Sequence[str]) -> Iterator[Row]:
-    """The images in Parquet files; only names and digests are read."""
+def all_rows(store: Store, spread: Spread) -> Iterator[Row]:
+    """Every image in every Parquet file; only names, digests and reasons are read."""
+    folders = ("Results", "Results_PCA", "Rejected")
+    files = [key for folder in folders for key in store.list(folder, ".parquet")]
     for file, found in zip(files, spread(_names_in, files), strict=True):
-        for path, content in found:
-            yield Row(file, path, content)
+        for path, content, reason in found:
+            yield Row(file, path, content, reason)
 
 
-def parquet_files(store: Store) -> list[str]:
-    """All files that name images, but for coordinates: those repeat the features' rows."""
-    return [key for folder in ("Results", "Rejected") for key in store.list(folder, ".parquet")]
+def _names_in(store: Store, file: str) -> list[tuple[str, str | None, str]]:
+    rejected = file.startswith("Rejected/")
+    columns = ["path", "content_sha256", *(["reason"] if rejected else [])]
+    table = read_columns(store, file, columns)
+    reasons = table["reason"].to_pylist() if rejected else [""] * table.num_rows
+    names = (table[name].to_pylist() for name in columns[:2])
+    return list(zip(*names, reasons, strict=True))
 
 
-def _names_in(store: Store, file: str) -> list[tuple[str, str | None]]:
-    table = read_columns(store, file, ["path", "content_sha256"])
-    return list(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
-
-
-def parts_of(store: Store, of_batch: Callable[[str], bool]) -> Iterator[Part]:
-    """The manifest parts of certain batches, with what they name."""
-    keys = [key for key in part_keys(store) if of_batch(batch_of_part(key))]
-    read = read_ahead(store.read, keys, store.read_ahead)
-    for key, data in zip(keys, read, strict=True):
+def all_parts(store: Store) -> Iterator[Part]:
+    """Every manifest part, with what it names."""
+    keys = part_keys(store)
+    for key, data in zip(keys, read_ahead(store.read, keys, store.read_ahead), strict=True):
         yield Part(key, manifest.unpack(data))
 
 
 def part_keys(store: Store) -> list[str]:
-    """All manifest parts, of runs that are closed and of runs that are not."""
-    return [key for folder in PARTS for key in store.list(folder, ".jsonl.gz")]
-
-
-def batch_of_part(key: str) -> str:
-    """The batch whose uploads a manifest part names."""
-    return run_of(f"x/{key.split('/')[1]}/run=0/x").batch
+    """The keys of all manifest parts, of runs that are closed and of runs that are not."""
+    return [key for folder in ("incoming", "manifests") for key in store.list(folder, ".jsonl.gz")]

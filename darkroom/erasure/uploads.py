@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from time import sleep
 from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
 
 from darkroom.errors import TransientError
 
 _AT_ONCE = 1000
+_TRIES = 5
+_PAUSE_SECONDS = 0.5
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # requests name keys in XML
 
 
 class StoredVersion(NamedTuple):
@@ -53,24 +59,39 @@ class Uploads:
 
     def unfinished(self) -> Iterator[Unfinished]:
         """All multipart uploads under way or forgotten."""
-        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
+        pages = self.s3.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self.bucket, EncodingType="url"
+        )
         for page in pages:
             for item in page.get("Uploads", []):
-                yield Unfinished(item["Key"], item["UploadId"])
+                yield Unfinished(unquote_plus(item["Key"]), item["UploadId"])
 
     def delete(self, versions: Sequence[StoredVersion]) -> None:
         """Remove versions and markers for good. Those already gone are no error."""
-        for start in range(0, len(versions), _AT_ONCE):
-            named = [
-                {"Key": version.key, "VersionId": version.version_id}
-                for version in versions[start : start + _AT_ONCE]
-            ]
+        awkward = [version for version in versions if _NOT_IN_XML.search(version.key)]
+        for version in awkward:
+            self.s3.delete_object(Bucket=self.bucket, Key=version.key, VersionId=version.version_id)
+        named = [
+            {"Key": version.key, "VersionId": version.version_id}
+            for version in versions
+            if not _NOT_IN_XML.search(version.key)
+        ]
+        for start in range(0, len(named), _AT_ONCE):
+            self._delete(named[start : start + _AT_ONCE])
+
+    def _delete(self, named: list[dict[str, str]]) -> None:
+        """S3 may refuse some of the objects for the moment, in an answer that is no error."""
+        for attempt in range(_TRIES):
             answer = self.s3.delete_objects(
                 Bucket=self.bucket, Delete={"Objects": named, "Quiet": True}
             )
-            if answer.get("Errors"):
-                codes = sorted({error["Code"] for error in answer["Errors"]})
-                raise TransientError(f"{len(answer['Errors'])} uploads were not deleted: {codes}")
+            errors = answer.get("Errors", [])
+            if not errors:
+                return
+            named = [{"Key": e["Key"], "VersionId": e["VersionId"]} for e in errors]
+            sleep(_PAUSE_SECONDS * 2**attempt)
+        codes = sorted({error["Code"] for error in errors})
+        raise TransientError(f"{len(errors)} uploads were not deleted: {codes}")
 
     def abort(self, unfinished: Iterable[Unfinished]) -> None:
         """Remove the parts of uploads that were never completed."""
