@@ -463,8 +463,8 @@ def _forget() -> None:
     """What handlers keep from one invocation to the next."""
     for cached in (
         collect_uploads.collector, collect_uploads.erased_uploads, submit_job.rules,
-        submit_job.station, catalog_results.completion, catalog_results.erasures, reconcile.settings, reconcile.runs,
-        reconcile.queues,
+        submit_job.station, catalog_results.completion, catalog_results.erasures,
+        reconcile.settings, reconcile.runs, reconcile.queues,
     ):  # fmt: skip
         cached.cache_clear()
 
