@@ -14,6 +14,7 @@ from pathlib import Path
 import boto3
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 
 from darkroom.cli import local
 from darkroom.cli.cloud import deploy_locally
@@ -26,6 +27,7 @@ from darkroom.errors import UsageError
 from darkroom.layout import Run
 from functions.records import RunRecord, State
 from tests.conftest import jpeg, make_onnx
+from tests.test_template import template
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -205,6 +207,18 @@ def kill(folder: Path) -> None:
     os.kill(cloud.pid, signal.SIGKILL)
     os.waitpid(cloud.pid, 0)
     assert local.start(folder, home(), None, 2).port == cloud.port
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
+def test_the_templates_rule_is_enforced(stack: Stack, region: str) -> None:
+    resources = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    small = json.dumps({"Rules": template()["Rules"], "Resources": resources})
+    elsewhere = boto3.client("cloudformation", region_name=region)
+    with pytest.raises(ClientError, match="in the EU alone"):
+        elsewhere.create_stack(StackName="elsewhere", TemplateBody=small)
+    here = boto3.client("cloudformation")
+    here.create_stack(StackName="here", TemplateBody=small)
+    here.delete_stack(StackName="here")
 
 
 def test_the_queue_service_fills_batches(stack: Stack) -> None:
