@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from darkroom.layout import Run
@@ -17,6 +18,16 @@ class Found:
     keys: list[str] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+
+
+def keys_of(found: Mapping[str, Found]) -> set[str]:
+    """The object keys that several requests take."""
+    return {key for one in found.values() for key in one.keys}
+
+
+def contents_of(found: Mapping[str, Found]) -> set[str]:
+    """The contents that several requests take."""
+    return {content for one in found.values() for content in one.contents}
 
 
 @dataclass(frozen=True)
@@ -43,12 +54,12 @@ class Outcome:
     @property
     def keys(self) -> set[str]:
         """Every object key that was erased."""
-        return {key for found in self.found.values() for key in found.keys}
+        return keys_of(self.found)
 
     @property
     def contents(self) -> set[str]:
         """Every content that was erased."""
-        return {content for found in self.found.values() for content in found.contents}
+        return contents_of(self.found)
 
 
 def outcome_key(run: Run) -> str:

@@ -13,7 +13,7 @@ from itertools import chain
 from darkroom import versions
 from darkroom.erasure.block_list import upload_of
 from darkroom.erasure.mentions import Mentions, logs_that_mention
-from darkroom.erasure.outcome import Found
+from darkroom.erasure.outcome import Found, contents_of, keys_of
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.search import Part, Row, Spread, all_parts, all_rows
 from darkroom.erasure.shares import Share, shares_of
@@ -49,12 +49,12 @@ class Plan:
     @property
     def keys(self) -> set[str]:
         """Every object key that goes."""
-        return {key for found in self.found.values() for key in found.keys}
+        return keys_of(self.found)
 
     @property
     def contents(self) -> set[str]:
         """Every content that goes, and may not come back."""
-        return {content for found in self.found.values() for content in found.contents}
+        return contents_of(self.found)
 
     def version_ids(self, keys: Iterable[str]) -> list[str]:
         """The versions and markers of these keys that go."""
