@@ -55,7 +55,7 @@ class Notifier:
 
     def erased(self, record: RunRecord, images: int) -> None:
         """How much was erased, and where the proof is. It names no image."""
-        lines = [f"Erasure {record.run}: done, {images} images erased.", "", "Certificates:"]
+        lines = [f"Erasure {record.run}: done, {images} files erased.", "", "Certificates:"]
         lines += [
             f"  {self.results}/{erasure_certificate(asked['id'])}" for asked in record.requests
         ]

@@ -6,7 +6,7 @@ from time import time
 
 from darkroom import manifest
 from darkroom.errors import UsageError
-from darkroom.layout import Run
+from darkroom.layout import ERASURES, Run
 from darkroom.parquet import from_parquet
 from darkroom.storage import Store
 from functions.erasures import Erasures
@@ -19,6 +19,8 @@ _TRIES = 2
 
 def retry_failed(record: RunRecord, runs: RunTable, queues: WorkQueues) -> RunRecord:
     """Let a failed run start over, with new attempts. Raises `UsageError` for any other."""
+    if record.state != State.FAILED and record.batch == ERASURES:
+        raise UsageError(f"erasure {record.run} is {record.state}, not FAILED")
     if record.state != State.FAILED:
         raise UsageError(
             f"run {record.run} of batch {record.batch!r} is {record.state}, not FAILED; "

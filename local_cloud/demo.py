@@ -52,7 +52,7 @@ def demo(photos: Path, out: Path) -> None:
         if record.state != State.DONE:
             raise DarkroomError(f"the run failed: {record.reason}")
         results = out / "results"
-        say(f"{get_batch(stack, batch, results)} files of results fetched")
+        say(f"{get_batch(stack, batch, results).files} files of results fetched")
         _sum_up(stack, record)
         drawn = draw_map(LocalStore(results), photos.resolve().parent, out / "map.png")
         print(f"  files       {results}: Results/ Results_PCA/ Results_CSV/ Rejected/ receipts/")

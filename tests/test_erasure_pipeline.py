@@ -107,6 +107,8 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     assert len(known) > 15
 
     spared = {key: stack.results.read(key) for key in stack.results.list("Results/batch=winter")}
+    out = str(folder / "out")
+    assert darkroom("get", "autumn", "--out", out).stdout.count("\n") == 1
     erased = darkroom("erase", "--key", GONE, "--yes", "--why", "case 7", seconds=120)
     assert erased.returncode == 0, erased.stderr
     assert traces(folder / "state", words) == []
@@ -116,8 +118,10 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     assert {key: stack.results.read(key) for key in spared} == spared
 
     number = str(next(iter(stack.runs.of_batch(ERASURES))).requests[0]["id"])
-    assert "genuine: 2 images erased" in darkroom("verify", number).stdout
+    assert "2 files erased" in darkroom("verify", number).stdout
     assert "nothing is held" in darkroom("trace", GONE).stdout
+    again = darkroom("get", "autumn", "--out", out).stdout
+    assert f"Results_PCA/model={before[-1]}" in again.split("no longer held")[1]
 
     put_bytes(stack, "open/1.jpg", jpeg(500))  # waits for others
     put_bytes(stack, "open/_READY", b'{"images": 99}')

@@ -20,7 +20,7 @@ from darkroom.cli.put import put_folder, say
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import FINISHED, as_json, chosen, records, title, words
 from darkroom.errors import DarkroomError, UsageError
-from darkroom.layout import Run
+from darkroom.layout import ERASURES, Run
 from functions.job_runs import JobWatch
 from functions.records import RunRecord, State
 from functions.redrive import redrive
@@ -104,7 +104,13 @@ def _shown(stack: Stack, batch: str | None, found: list[RunRecord], for_programs
 @stack_option
 def get(batch: str, out: Path, stack_name: str) -> None:
     """Download the results of a BATCH."""
-    click.echo(f"{get_batch(open_stack(stack_name), batch, out)} files in {out}")
+    got = get_batch(open_stack(stack_name), batch, out)
+    click.echo(f"{got.files} files in {out}")
+    if got.stale:
+        click.echo(
+            f"{len(got.stale)} files there are no longer held, and may know of erased images; "
+            "delete them:\n" + "\n".join(f"  {path}" for path in got.stale)
+        )
 
 
 @click.command()
@@ -137,7 +143,8 @@ def retry(batch: str, run: int | None, rejected: bool, stack_name: str) -> None:
         again = retry_rejected(record, stack.runs, stack.queues, stack.results)
     else:
         again = retry_failed(record, stack.runs, stack.queues)
-    click.echo(f"batch {batch}, run {again.run}: {again.images} images are worked again")
+    what = "requests" if batch == ERASURES else "images"
+    click.echo(f"{title(again)}: {again.images} {what} are worked again")
 
 
 @click.command("redrive")

@@ -13,13 +13,15 @@ from uuid import uuid4
 
 import boto3
 
+from darkroom import receipt, versions
 from darkroom.cli.stack import Stack
 from darkroom.erasure import plan, request
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.plan import Plan, make_plan
 from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
-from darkroom.errors import UsageError
+from darkroom.erasure.shares import Share
+from darkroom.errors import ObjectNotFoundError, UsageError
 from darkroom.layout import ERASURES, Run, erasure_request, run_of
 from functions.records import RunRecord, State
 
@@ -66,8 +68,12 @@ def read_list(file: Path) -> tuple[str, ...]:
     """The object keys in a file: one a line, or a JSON list."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read as UTF-8 text: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no UTF-8 text") from error
+    if not text.strip():
+        raise UsageError(f"the list {file} is empty")
     if text.lstrip().startswith("["):
         try:
             keys = json.loads(text)
@@ -95,10 +101,26 @@ def wait(stack: Stack, run: Run, on_change: Callable[[RunRecord], None]) -> RunR
         sleep(_LOOK_SECONDS)
 
 
+def under_way(stack: Stack) -> list[str]:
+    """The batches whose runs may yet write what an erasure will find."""
+    states = (State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
+    return sorted({record.batch for record in stack.runs.every()
+                   if record.state in states and record.batch != ERASURES})  # fmt: skip
+
+
+def unmatched(asked: ErasureRequest, found: Plan) -> list[str]:
+    """The keys of a request that nothing is held of."""
+    keys = found.keys
+    named = asked.selector.values if asked.selector.kind == "keys" else ()
+    return [key for key in named if key not in keys]
+
+
 def summary(found: Plan) -> list[str]:
     """What goes, for people."""
     (asked,) = found.found.values()
-    lines = [f"{len(asked.keys)} images, {len(asked.contents)} contents:"]
+    if not asked.keys:
+        return ["nothing is held of what you named"]
+    lines = [f"files: {len(asked.keys)}, contents: {len(asked.contents)}"]
     lines += [f"  {count:>8} {place.replace('_', ' ')}" for place, count in asked.counts.items()
               if count]  # fmt: skip
     if found.doomed:
@@ -143,15 +165,28 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
     for file, paths in sorted(found.files.items()):
         rows = f"{len(paths)} rows: {', '.join(sorted(paths))}"
         yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
-    for run in found.featured:
+    featured = {run_of(file) for file in found.files if not file.startswith("Rejected/")}
+    for run in sorted(featured):
         for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
             if where in stack.results.list(where.rpartition("/")[0]):
                 yield Trace(place, f"{root}/{where}", "its share")
-        yield Trace(
-            "receipt", f"{root}/{run.receipt}", "counted; named among duplicates if it is one"
-        )
-    for number in found.doomed:
-        yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")
+    for share in found.shares:
+        yield from _in_receipt(stack, share, found.keys)
+    for number, runs in versions.fitted_on(stack.results).items():
+        if featured & set(runs):
+            yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")
+
+
+def _in_receipt(stack: Stack, share: Share, keys: set[str]) -> Iterator[Trace]:
+    try:
+        account = receipt.unpack(stack.results.read(share.run.receipt))
+    except ObjectNotFoundError:
+        return
+    counts = {"processed": share.processed, **share.reasons, "skipped": share.without_row}
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    named = any(path in keys for group in account.duplicates.groups for path in group)
+    also = "; named among the duplicates" if named else ""
+    yield Trace("receipt", f"{stack.results.uri}/{share.run.receipt}", f"counted: {told}{also}")
 
 
 def _elsewhere(stack: Stack, found: Plan) -> Iterator[Trace]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,14 +11,22 @@ from darkroom.cli.stack import Stack
 from darkroom.cli.status import chosen, words
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.layout import CURRENT_PCA, pca_model
+from darkroom.layout import CURRENT_PCA, Run, pca_model, run_of
 from darkroom.storage import LocalStore
 from functions.records import RunRecord, State
 
 
-def get_batch(stack: Stack, batch: str, out: Path) -> int:
+@dataclass(frozen=True)
+class Got:
+    """How many files there are, and which of an earlier time the bucket holds no longer."""
+
+    files: int
+    stale: list[Path]
+
+
+def get_batch(stack: Stack, batch: str, out: Path) -> Got:
     """Download what the batch's finished runs left, in the results' own layout, with coordinates in
-    the current PCA version. The number of files."""
+    the current PCA version."""
     done = [record for record in stack.runs.of_batch(batch) if record.state == State.DONE]
     if not done:
         newest = words(chosen(stack, batch, None), stack.closing_rules)
@@ -27,7 +36,19 @@ def get_batch(stack: Stack, batch: str, out: Path) -> int:
     if version:
         keys += [CURRENT_PCA, *stack.results.list(pca_model(version))]
     store = LocalStore(out)
-    return sum(in_parallel(partial(_fetch, stack, store), keys, f"from {batch}"))
+    files = sum(in_parallel(partial(_fetch, stack, store), keys, f"from {batch}"))
+    return Got(files, _stale(store, batch, set(keys)))
+
+
+def _stale(store: LocalStore, batch: str, keys: set[str]) -> list[Path]:
+    """Files of the batch, and of PCA versions, that an earlier download left."""
+    run = Run(batch, 0)
+    folders = [
+        name.rpartition("/")[0] for name in (run.results, run.rejected, run.receipt, run.csv)
+    ]
+    there = [key for folder in [*folders, "pca"] for key in store.list(folder)]
+    there += [key for key in store.list("Results_PCA", ".parquet") if run_of(key).batch == batch]
+    return [store.root / key for key in sorted(set(there) - keys)]
 
 
 def _keys(stack: Stack, record: RunRecord, version: int | None) -> list[str]:

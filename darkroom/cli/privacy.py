@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from darkroom.cli.cloud import stack_option
-from darkroom.cli.erase import find, new_request, read_list, submit, summary, trace, wait
+from darkroom.cli.erase import (
+    find,
+    new_request,
+    read_list,
+    submit,
+    summary,
+    trace,
+    under_way,
+    unmatched,
+    wait,
+)
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import words
+from darkroom.cli.status import as_json, words
 from darkroom.erasure import block_list, certificate
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.request import ErasureRequest, Selector
-from darkroom.errors import DarkroomError, UsageError
+from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from darkroom.layout import ERASURES, erasure_certificate
 from functions.records import RunRecord, State
 
@@ -60,6 +72,10 @@ def erase(
     if dry_run or not yes:
         found = find(stack, asked)
         click.echo("\n".join(summary(found)))
+        for name in unmatched(asked, found)[:20]:
+            click.echo(f"nothing is held of {name!r}")
+        if busy := under_way(stack):
+            click.echo(f"runs are under way; what they write goes too: {', '.join(busy)}")
         if dry_run:
             click.echo("\n".join(f"  {key}" for key in sorted(found.keys)))
             return
@@ -79,11 +95,14 @@ def _selector(
         Selector("keys", listed),
         Selector("prefix", (prefix,) if prefix is not None else ()),
         Selector("batch", (batch,) if batch is not None else ()),
-        Selector("content", contents),
+        Selector("content", tuple(content.lower() for content in contents)),
     )
     given = [selector for selector in candidates if selector.values]
     if len(given) != 1:
-        raise UsageError("say what to erase by one of --key, --prefix, --batch, --content, --list")
+        raise UsageError(
+            f"say what to erase by {'only ' if given else ''}one of --key, --prefix, --batch, "
+            "--content, --list"
+        )
     given[0].check()
     return given[0]
 
@@ -96,10 +115,37 @@ def _carry_out(stack: Stack, asked: ErasureRequest, waits: bool) -> None:
                "about. It is kept nowhere else once they are erased.")  # fmt: skip
     if not waits:
         return
-    done = wait(stack, record.key, lambda r: click.echo(f"  {_words(stack, r)}"))
+    try:
+        done = wait(stack, record.key, lambda r: click.echo(f"  {_words(stack, r)}"))
+    except KeyboardInterrupt as stop:
+        raise DarkroomError("the erasure goes on; `darkroom erasures` says how it stands") from stop
     if done.state == State.FAILED:
         raise DarkroomError(f"erasure {done.run} failed: {done.reason}")
-    click.echo(f"erased, and looked for everywhere once more: {where}")
+    click.echo(
+        f"{_removed(_certificate(stack, asked.id))}; looked for everywhere once more: {where}"
+    )
+
+
+def _certificate(stack: Stack, name: str) -> dict[str, Any]:
+    """By a file, the id of a request, or the address of the object."""
+    if Path(name).is_file():
+        return certificate.unpack(Path(name).read_bytes())
+    number = name.rpartition("/")[2].removesuffix(".json")
+    try:
+        return certificate.unpack(stack.results.read(erasure_certificate(number)))
+    except ObjectNotFoundError as error:
+        raise UsageError(
+            f"{name} is neither a file nor a request that is done: `darkroom erasures` lists them"
+        ) from error
+
+
+def _removed(told: Mapping[str, Any]) -> str:
+    counts = ", ".join(
+        f"{place.replace('_', ' ')} {count}" for place, count in told["removed"].items() if count
+    )
+    if not told["images"]:
+        return "nothing was held of what was asked for"
+    return f"{len(told['images'])} files erased ({counts})"
 
 
 def _words(stack: Stack, record: RunRecord) -> str:
@@ -128,22 +174,18 @@ def trace_command(key: str, for_programs: bool, stack_name: str) -> None:
 @stack_option
 def verify(certificate_file: str, key: str | None, salt: str | None, stack_name: str) -> None:
     """Check that an erasure CERTIFICATE (a file, or the id of a request) is genuine."""
+    if (key is None) != (salt is None):
+        raise UsageError("--key and --salt belong together: `darkroom erase` gave the salt")
     stack = open_stack(stack_name)
-    path = Path(certificate_file)
-    stored = erasure_certificate(certificate_file)
-    told = certificate.unpack(path.read_bytes() if path.is_file() else stack.results.read(stored))
+    told = _certificate(stack, certificate_file)
     signature = certificate.signature_of(told)
     if not stack.signer.is_valid(certificate.digest_of(told), signature):
         raise DarkroomError("NOT GENUINE: the certificate was changed, or another stack signed it")
-    removed = ", ".join(f"{count} {place.replace('_', ' ')}" for place, count in
-                        told["removed"].items() if count)  # fmt: skip
-    click.echo(f"genuine: {len(told['images'])} images erased by {told['finished_at']}"
-               + (f" ({removed})" if removed else ""))  # fmt: skip
-    if key is not None:
-        if salt is None:
-            raise UsageError("--key needs the --salt that `darkroom erase` gave")
+    click.echo(f"genuine, of {told['finished_at']}: {_removed(told)}")
+    if key is not None and salt is not None:
         about = certificate.names(told, salt, key)
-        click.echo(f"{key} {'is' if about else 'is NOT'} among them")
+        click.echo(f"{key} {'is' if about else 'is NOT'} among them"
+                   + ("" if about else ", or the salt is another's"))  # fmt: skip
         if not about:
             raise SystemExit(1)
 
@@ -157,6 +199,9 @@ def unblock(content: str | None, file: Path | None, number: str | None, stack_na
     """Allow a content that was erased to be processed again."""
     if sum(given is not None for given in (content, file, number)) != 1:
         raise UsageError("say which content by one of --content, --file, --request")
+    if content is not None:
+        content = content.lower()
+        Selector("content", (content,)).check()
     if file is not None:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
     lifted: list[str] = []
@@ -179,11 +224,16 @@ def unblock(content: str | None, file: Path | None, number: str | None, stack_na
 
 
 @click.command()
+@click.option("--json", "for_programs", is_flag=True, help="For programs.")
 @stack_option
-def erasures(stack_name: str) -> None:
+def erasures(for_programs: bool, stack_name: str) -> None:
     """List the requests to erase: who asked when, why, and how they stand."""
     stack = open_stack(stack_name)
     found = list(stack.runs.of_batch(ERASURES))
+    if for_programs:
+        rules = stack.closing_rules
+        click.echo(json.dumps([as_json(record, rules) for record in found], ensure_ascii=False))
+        return
     for record in found:
         click.echo(f"erasure {record.run}: {_words(stack, record)}")
         for asked in record.requests:

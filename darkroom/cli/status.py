@@ -61,11 +61,14 @@ def _erasure_words(record: RunRecord) -> str:
     asked = f"{len(record.requests)} request{'s' * (len(record.requests) != 1)}"
     match record.state:
         case State.OPEN:
-            return f"{asked}: begins when the runs under way have ended"
+            return f"{asked}: begins when what is under way has ended"
         case State.DONE:
-            return f"done: {record.processed} images erased for {asked}"
+            return f"done: {record.processed} files erased for {asked}"
         case State.FAILED:
-            return f"FAILED: {record.reason}; runs wait until `darkroom retry {ERASURES}` succeeds"
+            return (
+                f"FAILED: {record.reason}; everything else waits until "
+                f"`darkroom retry {ERASURES} --run {record.run}` succeeds"
+            )
         case State.SUCCEEDED:
             return f"{asked}: erased; the catalog is brought up to date"
         case _:
@@ -108,6 +111,10 @@ def chosen(stack: Stack, batch: str, run: int | None) -> RunRecord:
     if not found:
         which = f"run {run} of batch" if run else "batch"
         raise UsageError(f"there is no {which} {batch!r}: `darkroom status` lists what there is")
+    if batch == ERASURES:  # the one that holds the others, or the last that began
+        failed = [record for record in found if record.state == State.FAILED]
+        begun = [record for record in found if record.job_run_id]
+        return (failed[:1] or begun[-1:] or found[-1:])[0]
     return found[-1]
 
 

@@ -59,7 +59,7 @@ class Verifier:
         looked_at = {
             "rows": len(rows),
             "manifest_entries": len(entries),
-            "upload_versions": len(stored),
+            "upload_keys": len({version.key for version in plan.versions}),
             "receipts": len(plan.kept),
             "job_logs": len(logs),
         }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from darkroom import receipt
+from darkroom.cli.status import chosen, title, words
 from darkroom.erasure.request import Selector
 from darkroom.errors import UsageError
 from darkroom.layout import ERASURES, Run
+from functions.closing import ClosingRules
 from functions.records import State
-from functions.retry import retry_rejected
+from functions.retry import retry_failed, retry_rejected
 from tests.functions.corpus import ask, really
 from tests.functions.test_erasure import digest, erase, traces
 from tests.functions.world import PlantedError, World
@@ -218,3 +221,28 @@ def test_long_csv_files_are_read_as_a_stream(world: World) -> None:
     lines = world.results.read_lines("x.csv")
     assert [next(lines) for _ in range(4)] == ["path\r\n", '"a\r\n', 'b",1\r\n', "é,2\r\n"]
     assert sum(1 for _ in lines) == 99_999
+
+
+def test_an_erasure_that_failed_is_the_one_that_is_retried(world: World) -> None:
+    """It holds the runs and the other erasures until then."""
+    batch(world, "spring", b"one", b"two")
+    world.job_fails = lambda attempt: True
+    ask(world, "r1", Selector("keys", ("spring/1.jpg",)))
+    world.pump()
+    assert world.record(ERASURES).state == State.FAILED
+    world.job_fails = lambda attempt: False
+    ask(world, "r2", Selector("keys", ("spring/2.jpg",)))
+    world.upload("autumn/1.jpg", b"three")
+    world.pump()
+    assert world.record(ERASURES, 2).state == State.OPEN
+    assert world.record("autumn").waits_for_erasure
+    stack: Any = SimpleNamespace(runs=world.runs)
+    record = chosen(stack, ERASURES, None)
+    assert (record.run, title(record)) == (1, "erasure 1")
+    assert "`darkroom retry /erasures --run 1`" in words(record, ClosingRules(0, 0, 0))
+    retry_failed(record, world.runs, world.queues)
+    world.pump()
+    assert done(world)
+    assert traces(world, "spring/1.jpg", "spring/2.jpg") == []
+    with pytest.raises(UsageError, match="erasure 2 is DONE, not FAILED"):
+        retry_failed(chosen(stack, ERASURES, None), world.runs, world.queues)
