@@ -22,15 +22,16 @@ from darkroom import manifest, pca, receipt, statistics, versions
 from darkroom.backbone import backbone_id
 from darkroom.cli import local
 from darkroom.cli.cloud import deploy_locally
-from darkroom.cli.erase import new_request, submit, wait
+from darkroom.cli.erase import new_request, submit
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_bytes
 from darkroom.cli.stack import Stack
+from darkroom.cli.status import wait_until_finished
 from darkroom.corpus import project_file, statistics_of_files
 from darkroom.csv_export import export_csv
 from darkroom.erasure.request import Selector
 from darkroom.errors import DarkroomError
-from darkroom.layout import Run, part_file
+from darkroom.layout import ERASURES, Run, part_file
 from darkroom.manifest import Entry
 from darkroom.parquet import COMPONENTS, FEATURES_SCHEMA, from_parquet, to_parquet, without_paths
 from darkroom.receipt import Duplicates, PcaNote, Receipt
@@ -125,7 +126,9 @@ def erased(stack: Stack) -> dict[str, object]:
     began = monotonic()
     with watched() as peaks:
         record = submit(stack, new_request(Selector("keys", (key_of(7003),)), "benchmark", False))
-        done = wait(stack, record.key, lambda record: print(f"  {record.state}", flush=True))
+        done = wait_until_finished(
+            stack, ERASURES, record.run, lambda r: print(f"  {r.state}", flush=True)
+        )
     seconds = monotonic() - began
     if done.state != State.DONE or done.processed != 1:
         raise DarkroomError(f"the erasure failed: {done.reason}")

@@ -1,4 +1,4 @@
-"""A run's stored features, a Parquet file at a time: their statistics, and their coordinates."""
+"""Stored features, a Parquet file at a time: their statistics, merged, and their coordinates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from operator import add
 
 import numpy as np
 
+from darkroom.errors import ObjectNotFoundError
 from darkroom.features import project_table
+from darkroom.layout import Run
 from darkroom.parquet import from_parquet, to_parquet
 from darkroom.pca import Pca
-from darkroom.statistics import Statistics, statistics_of
+from darkroom.statistics import Statistics, statistics_of, unpack
 from darkroom.storage import Store
 from darkroom.vectors import vectors_of
 
@@ -21,6 +23,20 @@ def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
     vectors = (vectors_of(from_parquet(store.read(key), ["features"])["features"]) for key in keys)
     shares = [statistics_of(features) for features in vectors if len(features)]
     return reduce(add, shares) if shares else None
+
+
+def merged_statistics(
+    store: Store, runs: Iterable[Run], own: Statistics | None = None
+) -> Statistics | None:
+    """The stored shares of runs, on top of `own`; None where nothing has any."""
+    merged = own
+    for run in runs:  # one at a time: each holds a Gram matrix of 13 MB
+        try:
+            share = unpack(store.read(run.statistics))
+        except ObjectNotFoundError:  # a run without a single good image
+            continue
+        merged = share if merged is None else merged + share
+    return merged
 
 
 def project_file(store: Store, source: str, target: str, basis: Pca) -> int:

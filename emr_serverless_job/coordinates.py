@@ -14,8 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from darkroom import pca, receipt, statistics
 from darkroom.backbone import backbone_id
-from darkroom.corpus import project_file, statistics_of_files
-from darkroom.errors import ObjectNotFoundError
+from darkroom.corpus import merged_statistics, project_file, statistics_of_files
 from darkroom.layout import Run
 from darkroom.parquet import from_parquet
 from darkroom.pca import KEEP_SHARE, Pca
@@ -83,13 +82,7 @@ def _corpus_statistics(
     own = run_statistics(spark, request.output, files)
     if own is not None:
         store.write(request.run.statistics, statistics.pack(own))
-    merged = own
-    for run in earlier:  # one at a time: each holds a Gram matrix of 13 MB
-        try:
-            share = statistics.unpack(store.read(run.statistics))
-        except ObjectNotFoundError:  # a run without a single good image
-            continue
-        merged = share if merged is None else merged + share
+    merged = merged_statistics(store, earlier, own)
     return merged if merged is not None else statistics.no_statistics(0)
 
 

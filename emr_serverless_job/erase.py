@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from darkroom.erasure import request
 from darkroom.erasure.erase import Eraser
 from darkroom.erasure.outcome import Outcome
+from darkroom.erasure.places import Places
 from darkroom.erasure.uploads import Uploads
 from darkroom.layout import ERASURES, Run, erasure_request
 from darkroom.storage import Store, open_store
@@ -53,15 +54,15 @@ def run_erasure(spark: SparkSession, job: ErasureJob) -> Outcome:
     s3 = boto3.client("s3")
     results, (bucket, _, folder) = open_store(job.output), _parts(job.logs)
     requests = [request.unpack(results.read(erasure_request(name))) for name in job.requests]
-    return Eraser(
-        run=Run(ERASURES, job.run),
+    places = Places(
         results=results,
         uploads=Uploads(s3, _parts(job.uploads)[0]),
         exports=Uploads(s3, _parts(job.output)[0]),
         logs=open_store(f"s3://{bucket}"),
         log_folder=folder,
         spread=OnExecutors(spark, job.output),
-    ).erase(requests)
+    )
+    return Eraser(Run(ERASURES, job.run), places).erase(requests)
 
 
 def _parts(uri: str) -> tuple[str, str, str]:

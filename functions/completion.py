@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from darkroom import receipt
 from darkroom.errors import ObjectNotFoundError, UnbalancedReceiptError
-from darkroom.layout import CURRENT_PCA
+from darkroom.pointer import current_number
 from darkroom.receipt import Duplicates, Receipt
 from functions.advance import Step
 from functions.csv_writer import CsvWriter, Progress
@@ -109,7 +108,7 @@ class Completion:
         """
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
         caught_up = 0
-        while (version := self._pca_version()) > caught_up:
+        while (version := current_number(self.csv.results)) > caught_up:
             runs = [record.key]
             if version > self.catalog.current_version():
                 runs += [run for run in receipt.done_runs(self.csv.results) if run != record.key]
@@ -121,12 +120,6 @@ class Completion:
             self.catalog.show_version(version)  # last: until then, all of this is repeated
             caught_up = version
         return None
-
-    def _pca_version(self) -> int:
-        try:
-            return int(json.loads(self.csv.results.read(CURRENT_PCA))["version"])
-        except ObjectNotFoundError:  # no image of any batch has been processed yet
-            return 0
 
     def _finish(self, record: RunRecord, account: Receipt) -> None:
         record = self.with_late_bill(record)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import sleep
 from uuid import uuid4
 
 import boto3
@@ -22,10 +21,8 @@ from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.shares import Share
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.layout import ERASURES, Run, erasure_request, run_of
+from darkroom.layout import ERASURES, erasure_request, run_of
 from functions.records import RunRecord, State
-
-_LOOK_SECONDS = 1.0
 
 
 def new_request(selector: Selector, why: str, keep_copies: bool) -> ErasureRequest:
@@ -84,21 +81,6 @@ def read_list(file: Path) -> tuple[str, ...]:
         return tuple(keys)
     lines = (line.removesuffix("\r") for line in text.split("\n"))
     return tuple(line for line in lines if line)
-
-
-def wait(stack: Stack, run: Run, on_change: Callable[[RunRecord], None]) -> RunRecord:
-    """Wait until the erasure is done or has failed."""
-    seen = None
-    while True:
-        record = stack.runs.get(run)
-        if record is None:
-            raise UsageError(f"there is no erasure {run.number}")
-        if record.state != seen:
-            seen = record.state
-            on_change(record)
-        if record.state in (State.DONE, State.FAILED):
-            return record
-        sleep(_LOOK_SECONDS)
 
 
 def under_way(stack: Stack) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from darkroom.cli.status import chosen, words
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
 from darkroom.layout import CURRENT_PCA, Run, pca_model, run_of
+from darkroom.pointer import current_number
 from darkroom.storage import LocalStore
 from functions.records import RunRecord, State
 
@@ -31,7 +31,7 @@ def get_batch(stack: Stack, batch: str, out: Path) -> Got:
     if not done:
         newest = words(chosen(stack, batch, None), stack.closing_rules)
         raise UsageError(f"batch {batch!r} has no finished run: {newest}")
-    version = _pca_version(stack)
+    version = current_number(stack.results)
     keys = [key for record in done for key in _keys(stack, record, version)]
     if version:
         keys += [CURRENT_PCA, *stack.results.list(pca_model(version))]
@@ -51,20 +51,13 @@ def _stale(store: LocalStore, batch: str, keys: set[str]) -> list[Path]:
     return [store.root / key for key in sorted(set(there) - keys)]
 
 
-def _keys(stack: Stack, record: RunRecord, version: int | None) -> list[str]:
+def _keys(stack: Stack, record: RunRecord, version: int) -> list[str]:
     run, files = record.key, [record.key.receipt]
     folders = [run.results, run.rejected]
     if version:
         folders.append(run.results_pca(version))
         files.append(run.csv)
     return files + [key for folder in folders for key in stack.results.list(folder)]
-
-
-def _pca_version(stack: Stack) -> int | None:
-    try:
-        return int(json.loads(stack.results.read(CURRENT_PCA))["version"])
-    except ObjectNotFoundError:
-        return None
 
 
 def _fetch(stack: Stack, store: LocalStore, key: str) -> int:

@@ -21,10 +21,9 @@ from darkroom.cli.erase import (
     trace,
     under_way,
     unmatched,
-    wait,
 )
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import as_json, words
+from darkroom.cli.status import as_json, wait_until_finished, words
 from darkroom.erasure import block_list, certificate
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.request import ErasureRequest, Selector
@@ -116,7 +115,9 @@ def _carry_out(stack: Stack, asked: ErasureRequest, waits: bool) -> None:
     if not waits:
         return
     try:
-        done = wait(stack, record.key, lambda r: click.echo(f"  {_words(stack, r)}"))
+        done = wait_until_finished(
+            stack, ERASURES, record.run, lambda r: click.echo(f"  {_words(stack, r)}")
+        )
     except KeyboardInterrupt as stop:
         raise DarkroomError("the erasure goes on; `darkroom erasures` says how it stands") from stop
     if done.state == State.FAILED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,35 +10,28 @@ from darkroom.erasure import block_list, plan
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.outcome import Outcome, outcome_key
 from darkroom.erasure.outcome import pack as pack_outcome
+from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan, make_plan
 from darkroom.erasure.refit import replace_version, restate_statistics
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
-from darkroom.erasure.search import Spread, part_keys
-from darkroom.erasure.uploads import Uploads
+from darkroom.erasure.search import part_keys
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError
-from darkroom.layout import CURRENT_PCA, Run, run_of
+from darkroom.layout import Run, run_of
 from darkroom.manifest import Entry
+from darkroom.pointer import current_number
 from darkroom.read_ahead import read_ahead
-from darkroom.storage import Store
 
 _ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Eraser:
-    """Erases from `results` and `uploads`. `run` is the erasure's own; `exports` is the results'
-    bucket as one that may hold unfinished exports; `logs` holds the jobs' logs below `log_folder`;
-    `spread` shares out the work on the results' files."""
+    """Erases. `run` is the erasure's own."""
 
     run: Run
-    results: Store
-    uploads: Uploads
-    exports: Uploads
-    logs: Store
-    log_folder: str
-    spread: Spread
+    places: Places
 
     def erase(self, requests: Sequence[ErasureRequest]) -> Outcome:
         """Remove all that the requests take, look for it once more, and leave the outcome.
@@ -49,31 +41,30 @@ class Eraser:
         """
         todo = self._plan(requests)
         blocked = self._block(todo)
-        self.uploads.delete(todo.versions)
-        verifier = Verifier(
-            self.results, self.uploads, self.exports, self.logs, self.log_folder, self.spread
-        )
+        self.places.uploads.delete(todo.versions)
+        verifier = Verifier(self.places)
         for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
-            self.uploads.abort(todo.unfinished)
-            self.exports.abort(self.exports.unfinished())  # nobody is at work on one now
+            self.places.uploads.abort(todo.unfinished)
+            # nobody is at work on an export now
+            self.places.exports.abort(self.places.exports.unfinished())
             emptied = self._clear_parts(todo, blocked)
             self._clear_runs(todo)
-            self.logs.delete(sorted({*todo.logs, *verifier.naming_logs(todo)}))
+            self.places.logs.delete(sorted({*todo.logs, *verifier.naming_logs(todo)}))
             verified = verifier.look(todo, blocked.erased)
             if not verified.found:
                 outcome = self._outcome(todo, requests, emptied, verified)
-                self.results.write(outcome_key(self.run), pack_outcome(outcome))
+                self.places.results.write(outcome_key(self.run), pack_outcome(outcome))
                 return outcome
         raise TransientError(f"after {_ROUNDS} rounds something is still there: {verified.found}")
 
     def _plan(self, requests: Sequence[ErasureRequest]) -> Plan:
         key = f"{self.run.erasure}/plan.json.gz"
         try:
-            return plan.unpack(self.results.read(key))
+            return plan.unpack(self.places.results.read(key))
         except ObjectNotFoundError:
-            made = make_plan(self.results, self.uploads, requests, self.spread)
-            plan.add_logs(made, self.logs, self.log_folder)
-            self.results.write(key, plan.pack(made))
+            made = make_plan(self.places.results, self.places.uploads, requests, self.places.spread)
+            plan.add_logs(made, self.places.logs, self.places.log_folder)
+            self.places.results.write(key, plan.pack(made))
             return made
 
     def _block(self, todo: Plan) -> BlockList:
@@ -85,37 +76,37 @@ class Eraser:
                 known = known.with_contents(number, found.contents)
             return known.with_uploads(uploads)
 
-        return block_list.change(self.results, longer)
+        return block_list.change(self.places.results, longer)
 
     def _clear_parts(self, todo: Plan, blocked: BlockList) -> list[str]:
         """Take the uploads out of the manifests; the parts that name nothing any more."""
-        keys = part_keys(self.results)
+        keys = part_keys(self.places.results)
         left = read_ahead(
-            lambda key: drop_entries(self.results, key, blocked.erased),
+            lambda key: drop_entries(self.places.results, key, blocked.erased),
             keys,
-            self.results.read_ahead,
+            self.places.results.read_ahead,
         )
         return [key for key, entries in zip(keys, left, strict=True) if not entries]
 
     def _clear_runs(self, todo: Plan) -> None:
         gone, keys = set(todo.removed), todo.keys
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
-        self.spread(drop_rows, shared)
+        self.places.spread(drop_rows, shared)
         for run in todo.removed:
             self._remove(run, todo)
         for share in todo.kept:
-            restate_receipt(self.results, share, keys, self.run.number)
+            restate_receipt(self.places.results, share, keys, self.run.number)
         for run in todo.featured:
-            restate_statistics(self.results, self.spread, run)
-        replace_version(self.results, self.spread, todo.doomed)
+            restate_statistics(self.places.results, self.places.spread, run)
+        replace_version(self.places.results, self.places.spread, todo.doomed)
 
     def _remove(self, run: Run, todo: Plan) -> None:
         """All of a run of which nothing stays."""
         placed = {run.results_pca(version) for version in todo.pca_versions}
         placed |= {file.rpartition("/")[0] for file in todo.files if run_of(file) == run}
         for folder in (run.results, run.rejected, run.manifest, *sorted(placed)):
-            self.results.delete(self.results.list(folder))
-        self.results.delete([run.statistics, run.csv, run.receipt])
+            self.places.results.delete(self.places.results.list(folder))
+        self.places.results.delete([run.statistics, run.csv, run.receipt])
 
     def _outcome(
         self,
@@ -125,7 +116,7 @@ class Eraser:
         verified: Verified,
     ) -> Outcome:
         return Outcome(
-            version=self._current_version(),
+            version=current_number(self.places.results),
             pca_before=todo.pca_versions,
             doomed=todo.doomed,
             runs=[(share.run, self._files_of(share.run)) for share in todo.kept],
@@ -144,11 +135,5 @@ class Eraser:
         )
 
     def _files_of(self, run: Run) -> int:
-        keys = self.results.list(run.manifest, ".jsonl.gz")
-        return sum(len(manifest.unpack(self.results.read(key))) for key in keys)
-
-    def _current_version(self) -> int:
-        try:
-            return int(json.loads(self.results.read(CURRENT_PCA))["version"])
-        except ObjectNotFoundError:
-            return 0
+        keys = self.places.results.list(run.manifest, ".jsonl.gz")
+        return sum(len(manifest.unpack(self.places.results.read(key))) for key in keys)

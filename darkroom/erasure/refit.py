@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import NamedTuple
 
 from darkroom import pca, receipt, statistics, versions
-from darkroom.corpus import project_file, statistics_of_files
+from darkroom.corpus import merged_statistics, project_file, statistics_of_files
 from darkroom.erasure.doomed import remove_version
 from darkroom.erasure.search import Spread
-from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import Run
-from darkroom.statistics import Statistics
 from darkroom.storage import Store
 
 _MOST_STATISTICS_TASKS = 16  # each brings 6.5 MB for 1280 dimensions
@@ -30,23 +29,16 @@ def restate_statistics(store: Store, spread: Spread, run: Run) -> None:
     files = store.list(run.results, ".parquet")
     tasks = min(_MOST_STATISTICS_TASKS, len(files))
     shares = spread(_share_of, [files[start::tasks] for start in range(tasks)])
-    merged = _merged([statistics.unpack(share) for share in shares if share])
-    if merged is None:
-        store.delete([run.statistics])
+    unpacked = [statistics.unpack(share) for share in shares if share]
+    if unpacked:
+        store.write(run.statistics, statistics.pack(reduce(add, unpacked)))
     else:
-        store.write(run.statistics, statistics.pack(merged))
+        store.delete([run.statistics])
 
 
 def _share_of(store: Store, files: Sequence[str]) -> bytes | None:
     share = statistics_of_files(store, files)
     return None if share is None else statistics.pack(share)
-
-
-def _merged(shares: Sequence[Statistics]) -> Statistics | None:
-    total = None
-    for share in shares:
-        total = share if total is None else total + share
-    return total
 
 
 def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None:
@@ -60,7 +52,7 @@ def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None
     if current is None or current.number not in doomed:
         return
     runs = receipt.done_runs(store)
-    merged = _corpus_statistics(store, runs)
+    merged = merged_statistics(store, runs)
     if merged is None:
         versions.withdraw(store)
         return
@@ -70,17 +62,6 @@ def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None
     version = versions.claim(store, backbone, runs, merged, coming)
     spread(partial(_project, basis=pca.pack(fitted)), _projections(store, runs, version.number))
     versions.publish(store, backbone, version)
-
-
-def _corpus_statistics(store: Store, runs: Sequence[Run]) -> Statistics | None:
-    merged = None
-    for run in runs:  # one at a time: each holds a Gram matrix of 13 MB
-        try:
-            share = statistics.unpack(store.read(run.statistics))
-        except ObjectNotFoundError:
-            continue
-        merged = share if merged is None else merged + share
-    return merged
 
 
 def _projections(store: Store, runs: Sequence[Run], version: int) -> list[_Projection]:

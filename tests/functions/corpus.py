@@ -15,6 +15,7 @@ from darkroom import pca, receipt, statistics, versions
 from darkroom.corpus import project_file, statistics_of_files
 from darkroom.erasure import block_list, request
 from darkroom.erasure.erase import Eraser
+from darkroom.erasure.places import Places
 from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.uploads import Uploads
@@ -61,8 +62,7 @@ def really(world: World, job: dict[str, Any]) -> None:
 
 
 def eraser(world: World, number: int) -> Eraser:
-    return Eraser(
-        Run(ERASURES, number),
+    places = Places(
         world.results,
         Uploads(world.s3, "uploads"),
         Uploads(world.s3, "results"),
@@ -70,6 +70,7 @@ def eraser(world: World, number: int) -> Eraser:
         "logs",
         on_threads(world.results),
     )
+    return Eraser(Run(ERASURES, number), places)
 
 
 def _request(world: World, name: str) -> ErasureRequest:
