@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?=
-WITH_DEV := demo job cloud functions catalog
+# what Chalice's command line needs, and its module in Lambda does not
+CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml readchar runs \
+  setuptools wcwidth wheel xmod
+WITH_DEV := demo job cloud functions catalog api
 
-.PHONY: demo test test-stack test-rest check lint types template bench bench-e2e bench-rivals requirements clean
+.PHONY: demo test test-stack test-rest faults check lint types template bench bench-e2e bench-page bench-rivals requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -15,7 +18,8 @@ demo: $(VENV)/.demo
 	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
 # the tests of the whole stack mostly wait: they run beside the others
-STACK_TESTS := tests/test_pipeline.py tests/test_erasure_pipeline.py tests/test_deploy.py
+STACK_TESTS := tests/test_pipeline.py tests/test_erasure_pipeline.py tests/test_deploy.py \
+  tests/test_page.py
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-stack test-rest
@@ -25,6 +29,11 @@ test-stack: $(VENV)/.dev
 
 test-rest: $(VENV)/.dev
 	$(BIN)/python -m pytest $(STACK_TESTS:%=--ignore=%)
+
+# a fault after every AWS call instead of every third; some five minutes
+faults: $(VENV)/.dev
+	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/test_faults.py \
+	  tests/functions/test_erasure_faults.py
 
 check: lint types template test
 
@@ -51,20 +60,30 @@ bench-e2e: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.end_to_end
 	$(BIN)/python -m benchmarks.erasure
 
+# finding among 100,000 images, and the map of 100,000 points (needs Chromium)
+bench-page: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.explore
+	$(BIN)/python -m benchmarks.page
+
 # make bench-rivals PHOTOS=folder: against Daft and Ray Data, in an environment of their own
 bench-rivals: $(VENV)/.dev .bench/rivals/.done
 	$(BIN)/python -m benchmarks.rivals $(if $(PHOTOS),--photos "$(PHOTOS)")
 
+# $(call install,environment,requirements): by uv, several times as fast; by pip where uv finds nothing
+install = $(1)/bin/pip install --quiet --require-hashes -r requirements/uv.txt \
+  && $(1)/bin/uv pip install --quiet --python $(1)/bin/python --no-deps --require-hashes -r requirements/$(2).txt \
+  || $(1)/bin/pip install --quiet --no-deps --require-hashes -r requirements/$(2).txt
+
 $(VENV)/.demo: requirements/demo.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes -r requirements/demo.txt
+	$(call install,$(VENV),demo)
 	$(BIN)/pip install --quiet --no-deps --editable .
 	$(BIN)/darkroom model
 	$(BIN)/darkroom warmup
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
-	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	$(call install,$(VENV),dev)
 	touch $@
 
 .bench/rivals/.done: requirements/rivals.txt
@@ -74,20 +93,32 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 
 .lint/%/.done: requirements/lint-%.txt
 	$(PYTHON) -m venv .lint/$*
-	.lint/$*/bin/pip install --quiet --no-deps --require-hashes -r $<
+	$(call install,.lint/$*,lint-$*)
 	touch $@
 
 # after a change of a requirements/*.in: needs `uv`
 requirements:
 	mkdir -p build
-	cd requirements && for name in dev $(WITH_DEV) executors rivals lint-sam lint-checkov; do \
+	cd requirements && for name in dev $(WITH_DEV) executors rivals lint-sam lint-checkov uv; do \
 	  uv pip compile $$name.in -o $$name.txt --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --custom-compile-command "make requirements" \
 	    $$(case " $(WITH_DEV) " in *" $$name "*) echo "-c dev.txt";; esac) \
+	    $$(case $$name in api) \
+	      echo "$(CHALICE_CLI:%=--no-emit-package %)";; esac) \
 	    $$(case $$name in executors) \
 	      sed '/^numpy==/,/[^\\]$$/d' dev.txt > ../build/but-numpy.txt; \
 	      echo "-c ../build/but-numpy.txt --no-emit-package sympy --no-emit-package mpmath";; esac) \
 	    || exit 1; done
+
+# after a change of requirements/page: needs `npm` 11
+page:
+	mkdir -p build/page && cp requirements/page/* build/page
+	cd build/page && npm install --omit-lockfile-registry-resolved --no-fund --no-audit
+	cp build/page/package-lock.json requirements/page
+	cd build/page && npx esbuild vendor.js --bundle --minify --format=esm --legal-comments=none \
+	  --outfile=../../functions/page/vendor.js
+	cd build/page/node_modules && for name in d3-*/LICENSE kdbush/LICENSE; do \
+	  echo "== $$name"; cat $$name; echo; done > ../../../functions/page/vendor.txt
 
 clean:
 	rm -rf $(VENV) .demo .bench .lint build
