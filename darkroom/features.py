@@ -14,8 +14,9 @@ from darkroom.backbone import Backbone
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.fetch import Fetched
 from darkroom.images import Limits, Pixels, Rejection, looks_like_image, read_image
-from darkroom.layout import label_of
-from darkroom.parquet import FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA
+from darkroom.layout import Run, label_of
+from darkroom.parquet import FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA
+from darkroom.thumbnails import thumbnail, thumbnail_of_truncated
 from darkroom.vectors import vector_column
 
 EMBED_BATCH = 8
@@ -24,17 +25,28 @@ _ERASED = Rejection("erased", "an image with this content was erased; `darkroom 
 
 @dataclass(frozen=True)
 class PartOutcome:
-    """What became of a part: a row per processed image, one per rejected, a name per skipped."""
+    """What became of a part: a row per processed image, one per rejected, a name per skipped;
+    thumbnails of the processed images, and of the truncated ones as far as they go."""
 
     features: pa.Table
     rejected: pa.Table
+    thumbnails: pa.Table
     skipped: list[str]
+
+    def tables(self, run: Run) -> list[tuple[str, pa.Table]]:
+        """What is to be stored, by folder."""
+        return [
+            (run.results, self.features),
+            (run.rejected, self.rejected),
+            (run.thumbnails, self.thumbnails),
+        ]
 
 
 @dataclass
 class _Rows:
     processed: list[dict[str, object]] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
+    thumbnails: list[dict[str, object]] | None = None
     skipped: list[str] = field(default_factory=list)
 
 
@@ -43,18 +55,20 @@ def featurize(
     backbone: Backbone,
     limits: Limits,
     blocked: BlockList = NOTHING_BLOCKED,
+    thumbnails: bool = True,
 ) -> PartOutcome:
     """Decode and embed images in order. The same bytes in the same order give the same rows.
 
     An image whose content was erased is rejected undecoded, and its digest not kept.
     """
-    rows = _Rows()
+    rows = _Rows(thumbnails=[] if thumbnails else None)
     vectors = [np.zeros((0, backbone.dimensions), np.float32)]
     for images in _batched(_decoded(fetched, backbone, limits, blocked, rows), EMBED_BATCH):
         vectors.append(backbone.embed(np.stack(images)))
     return PartOutcome(
         _features_table(rows.processed, np.concatenate(vectors)),
         pa.Table.from_pylist(rows.rejected, REJECTED_SCHEMA),
+        pa.Table.from_pylist(rows.thumbnails or [], THUMBNAILS_SCHEMA),
         rows.skipped,
     )
 
@@ -73,6 +87,8 @@ def _decoded(
             rows.rejected.append(_rejected_row(key, None, _ERASED))
             continue
         outcome = read_image(data, backbone.size, limits) if isinstance(data, bytes) else data
+        if rows.thumbnails is not None:
+            rows.thumbnails += _thumbnail_rows(key, digest, data, outcome)
         if isinstance(outcome, Pixels):
             rows.processed.append(_processed_row(key, digest, outcome, backbone))
             yield outcome.array
@@ -108,6 +124,18 @@ def _rejected_row(key: str, digest: str | None, rejection: Rejection) -> dict[st
         "detail": rejection.detail.encode("utf-8", "replace").decode(),
         "content_sha256": digest,
     }
+
+
+def _thumbnail_rows(
+    key: str, digest: str | None, data: bytes | Rejection, outcome: Pixels | Rejection
+) -> list[dict[str, object]]:
+    """The row of an image that there is a picture of."""
+    webp = None
+    if isinstance(outcome, Pixels):
+        webp = thumbnail(outcome)
+    elif outcome.reason == "truncated" and isinstance(data, bytes):
+        webp = thumbnail_of_truncated(data)
+    return [{"path": key, "content_sha256": digest, "webp": webp}] if webp else []
 
 
 def _batched(images: Iterator[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:

@@ -65,6 +65,11 @@ class Run:
         return f"Rejected/{self._partition}"
 
     @property
+    def thumbnails(self) -> str:
+        """Folder of the Parquet files of small pictures."""
+        return f"Thumbnails/{self._partition}"
+
+    @property
     def statistics(self) -> str:
         """The run's share in the corpus' statistics."""
         return f"statistics/{self._partition}/statistics.npz"
@@ -73,6 +78,11 @@ class Run:
     def receipt(self) -> str:
         """The receipt."""
         return f"receipts/{escape(self.batch)}/run={self.number}.json"
+
+    @property
+    def progress(self) -> str:
+        """How far the job is; gone when it has ended."""
+        return f"progress/{escape(self.batch)}/run={self.number}.json"
 
     @property
     def manifest(self) -> str:

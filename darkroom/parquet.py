@@ -33,6 +33,9 @@ REJECTED_SCHEMA = pa.schema(
         "content_sha256": pa.string(),
     }
 )
+THUMBNAILS_SCHEMA = pa.schema(
+    {"path": pa.string(), "content_sha256": pa.string(), "webp": pa.binary()}
+)
 PCA_SCHEMA = pa.schema(
     {
         "path": pa.string(),

@@ -1,4 +1,4 @@
-"""Stage 1: images to features, in `Results/` and `Rejected/`."""
+"""Stage 1: images to features, in `Results/`, `Rejected/` and `Thumbnails/`."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ def featurize_run(
         request.run,
         request.limits,
         request.blocked,
+        request.thumbnails,
     )
     with reporting(done, on_images):
         reports = _scheduled(spark, request, task).collect()
@@ -121,14 +122,12 @@ class _Task:
     run: Run
     limits: Limits
     blocked: BlockList
+    thumbnails: bool
 
     def store(self, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
-        outcome = featurize(fetched, self._backbone(), self.limits, self.blocked)
+        outcome = featurize(fetched, self._backbone(), self.limits, self.blocked, self.thumbnails)
         store = open_store(self.output)
-        for folder, table in (
-            (self.run.results, outcome.features),
-            (self.run.rejected, outcome.rejected),
-        ):
+        for folder, table in outcome.tables(self.run):
             key = f"{folder}/{part_file(part)}"
             if table.num_rows:
                 store.write(key, to_parquet(table))

@@ -24,6 +24,7 @@ from darkroom.errors import DarkroomError
 from darkroom.images import Limits
 from darkroom.layout import Run
 from darkroom.manifest import Entry
+from darkroom.progress import ProgressNote
 from darkroom.regions import region_of, require_eu
 from darkroom.storage import open_store, read_uri
 from emr_serverless_job.erase import parse_erasure, run_erasure
@@ -65,6 +66,7 @@ def parse(arguments: Sequence[str]) -> Request:
         reader=options.reader,
         pca=options.pca,
         expected=options.expected,
+        thumbnails=options.thumbnails,
         blocked=block_list.load(open_store(options.output)),
     )
 
@@ -94,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--expected", type=int, help="how many files the batch's marker announced")
     parser.add_argument("--max-bytes", type=int, default=Limits().max_bytes)
     parser.add_argument("--max-pixels", type=int, default=Limits().max_pixels)
+    parser.add_argument(
+        "--thumbnails", action=argparse.BooleanOptionalAction, default=True,
+        help="keep a small picture of each image",
+    )  # fmt: skip
     return parser
 
 
@@ -131,7 +137,11 @@ def _run(arguments: Sequence[str]) -> Work:
     request = parse(arguments)
 
     def work(spark: SparkSession) -> Mapping[str, object]:
-        receipt = run_job(spark, request)
+        progress = ProgressNote(open_store(request.output), request.run, len(request.entries))
+        try:
+            receipt = run_job(spark, request, progress.note)
+        finally:
+            progress.remove()
         counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
         return {"batch": receipt.batch, **counts}
 

@@ -18,7 +18,8 @@ class Request:
     `reader` fetches images with the job's own prefetching pool, or through Spark's `binaryFile`
     source for storage that only Hadoop can read. `pca` fits from merged statistics, or with
     `pyspark.ml`. `expected` is how many files the batch's marker announced.
-    `blocked` are contents that were erased and may not come back.
+    `blocked` are contents that were erased and may not come back. `thumbnails` says whether small
+    pictures are kept.
     """
 
     run: Run
@@ -30,3 +31,4 @@ class Request:
     pca: Literal["merged", "spark"] = "merged"
     expected: int | None = None
     blocked: BlockList = NOTHING_BLOCKED
+    thumbnails: bool = True

@@ -64,7 +64,7 @@ def _clear(store: Store, request: Request) -> None:
     run = request.run
     store.delete([run.receipt, run.statistics, run.csv])
     placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
-    for folder in (run.results, run.rejected, *placed):
+    for folder in (run.results, run.rejected, run.thumbnails, *placed):
         store.delete(store.list(folder))
 
 
@@ -111,11 +111,9 @@ def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
         load_backbone(request.model),
         request.limits,
         request.blocked,
+        request.thumbnails,
     )
-    for folder, table in (
-        (request.run.results, outcome.features),
-        (request.run.rejected, outcome.rejected),
-    ):
+    for folder, table in outcome.tables(request.run):
         if table.num_rows:
             store.write(f"{folder}/part-left-out.parquet", to_parquet(table))
     return Summary(

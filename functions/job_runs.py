@@ -185,7 +185,8 @@ def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
     }
     if record.expected is not None:
         arguments["--expected"] = str(record.expected)
-    return [f"{name}={value}" for name, value in arguments.items()]
+    switched = ["--no-thumbnails"] if settings.thumbnails == "off" else []
+    return [*(f"{name}={value}" for name, value in arguments.items()), *switched]
 
 
 def _erasure_arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:

@@ -23,6 +23,7 @@ class State(StrEnum):
     FAILED = "FAILED"
 
 
+FINISHED = (State.DONE, State.FAILED)
 UNFINISHED = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
 
 

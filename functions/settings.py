@@ -24,7 +24,8 @@ class CollectSettings:
 
 @dataclass(frozen=True)
 class SubmitSettings:
-    """What `submit_job` needs to know. `job_uri` is the folder of the job's artifacts."""
+    """What `submit_job` needs to know. `job_uri` is the folder of the job's artifacts,
+    `thumbnails` is on or off."""
 
     aws_region: str
     table: str
@@ -45,6 +46,7 @@ class SubmitSettings:
     executor_cores: int
     max_image_bytes: int
     max_image_pixels: int
+    thumbnails: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,24 @@ class CatalogSettings:
     price_gb_hour: float
     price_storage_gb_hour: float
     currency: str
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """What the API needs to know. `page_origin` is where the page is served; the page signs people
+    in at `sign_in_url` as `client_id`, or not at all where they are empty."""
+
+    aws_region: str
+    table: str
+    uploads_bucket: str
+    results_bucket: str
+    quiet_seconds: int
+    marker_seconds: int
+    max_age_seconds: int
+    max_image_bytes: int
+    page_origin: str
+    sign_in_url: str
+    client_id: str
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,12 @@ from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
 
 _LISTINGS = 8  # at once
-_PLACES = {"Results": "feature_rows", "Results_PCA": "coordinate_rows", "Rejected": "rejected_rows"}
+_PLACES = {
+    "Results": "feature_rows",
+    "Results_PCA": "coordinate_rows",
+    "Rejected": "rejected_rows",
+    "Thumbnails": "thumbnails",
+}
 
 
 @dataclass
@@ -150,9 +155,14 @@ def _plan_rows(plan: Plan, rows: Sequence[Row], keys: set[str]) -> list[Row]:
     for row in going:
         files[row.file].append(row.path)
     plan.files = dict(files)
-    plan.featured = sorted({run_of(file) for file in files if not file.startswith("Rejected/")})
+    plan.featured = featured_in(files)
     plan.shares = shares_of(rows, keys)
     return going
+
+
+def featured_in(files: Iterable[str]) -> list[Run]:
+    """The runs whose features or coordinates are in these files."""
+    return sorted({run_of(file) for file in files if file.startswith(("Results/", "Results_PCA/"))})
 
 
 def _plan_parts(plan: Plan, parts: Iterable[Part]) -> None:

@@ -37,7 +37,7 @@ def on_threads(store: Store) -> Spread:
 
 
 class Row(NamedTuple):
-    """An image in a Parquet file of `Results/`, `Results_PCA/` or `Rejected/`."""
+    """An image in a Parquet file of `Results/`, `Results_PCA/`, `Rejected/` or `Thumbnails/`."""
 
     file: str
     path: str
@@ -74,7 +74,7 @@ class Part(NamedTuple):
 
 def all_rows(store: Store, spread: Spread) -> Iterator[Row]:
     """Every image in every Parquet file; only names, digests and reasons are read."""
-    folders = ("Results", "Results_PCA", "Rejected")
+    folders = ("Results", "Results_PCA", "Rejected", "Thumbnails")
     files = [key for folder in folders for key in store.list(folder, ".parquet")]
     for file, found in zip(files, spread(_names_in, files), strict=True):
         for path, content, reason in found:
