@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
@@ -79,7 +80,7 @@ def make_files(root: Path, rows: int) -> None:
             "path": pa.array(names),
             "label": pa.array(["Pêche plate"] * count),
             "pca": vector_column(random.normal(size=(count, COMPONENTS)).astype(np.float32)),
-            "content_sha256": pa.array(["0" * 64] * count),
+            "content_sha256": pa.array([sha256(name.encode()).hexdigest() for name in names]),
             "backbone": pa.array(["0" * 64] * count),
         }
         table = pa.table([columns[name] for name in PCA_SCHEMA.names], schema=PCA_SCHEMA)

@@ -89,10 +89,31 @@ def _of_the_cloud() -> list[Row]:
     ]
 
 
+def _of_the_page() -> list[Row]:
+    found, page = _numbers("explore"), _numbers("page")
+    seconds, megabytes = found["seconds"], found["megabytes"]
+    return [
+        (
+            f"12 similar of {found['images']:,} images, exact, warm (first time)",
+            f"{seconds['warm'] * 1000:.0f} ms ({seconds['cold']:.1f} s), "
+            f"{megabytes['similar']} MB; "
+            f"{found['times_as_fast_as_scikit_learn']:.1f} times as fast as scikit-learn",
+            "1 s, 512 MB",
+        ),
+        (
+            f"map of {page['points']:,} points in a browser without a graphics card: first paint, "
+            "frames while it moves",
+            f"{page['first_paint_seconds']:.1f} s, {page['frames_per_second']:.0f} a second "
+            f"({page['reference_frames_per_second']:.0f} if drawn anew each time)",
+            "3 s, 30",
+        ),
+    ]
+
+
 def table() -> str:
     """The rows in Markdown."""
     lines = ["| what | measured | target |", "|---|---|---|"]
-    rows = [*_of_the_job(), *_of_the_cloud()]
+    rows = [*_of_the_job(), *_of_the_cloud(), *_of_the_page()]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from darkroom.cli.main import cli
 from darkroom.cli.progress import Progress
 from tests.conftest import jpeg, make_onnx
 
@@ -209,3 +211,10 @@ def test_elsewhere_progress_is_plain_lines(
     lines = capsys.readouterr().out.splitlines()
     assert all("\r" not in line for line in lines)
     assert any(line.startswith("50 of 100 images, ") and "s left" in line for line in lines)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete_commands(shell: str) -> None:
+    answer = CliRunner().invoke(cli, ["completion", shell])
+    assert answer.exit_code == 0
+    assert "_DARKROOM_COMPLETE" in answer.stdout

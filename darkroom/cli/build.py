@@ -17,6 +17,7 @@ from darkroom.errors import DarkroomError, UsageError
 
 ROOT = Path(__file__).parents[2]
 MODEL = "mobilenet_v2.onnx"
+PAGE = ROOT / "functions" / "page"
 MOST_ARCHIVE_BYTES = 200 * 1024 * 1024  # unpacked; more is slow to start
 MOST_FUNCTION_BYTES = 250 * 1024 * 1024  # unpacked; Lambda's limit
 
@@ -41,17 +42,18 @@ class JobFiles:
 
 
 def build_functions(folder: Path, dependencies: bool) -> None:
-    """Write `functions/` and `catalog/` below `folder`, as Lambda's Python 3.13 on arm64 needs
-    them. Without `dependencies` for the local cloud, which has them installed."""
+    """Write `functions/`, `catalog/` and `api/` below `folder`, as Lambda's Python 3.13 on arm64
+    needs them. Without `dependencies` for the local cloud, which has them installed."""
     if not (ROOT / "template.yaml").is_file():
         raise UsageError("deploying needs a checkout of Darkroom, with template.yaml")
-    for name in ("functions", "catalog"):
+    for name in ("functions", "catalog", "api"):
         target = folder / name
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         if dependencies:
             install(ROOT / "requirements" / f"{name}.txt", target, "aarch64", "3.13")
-        for source in _sources(_FUNCTION_PACKAGES):
+        page = sorted(path for path in PAGE.iterdir() if path.is_file()) if name == "api" else []
+        for source in [*_sources(_FUNCTION_PACKAGES), *page]:
             copy = target / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)

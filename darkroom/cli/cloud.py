@@ -18,13 +18,14 @@ from darkroom.cli.get import get_batch
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.put import put_folder, say
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import FINISHED, as_json, chosen, records, title, words
+from darkroom.cli.status import chosen, records
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.layout import ERASURES, Run
 from functions.job_runs import JobWatch
-from functions.records import RunRecord, State
+from functions.records import FINISHED, RunRecord, State
 from functions.redrive import redrive
 from functions.retry import retry_failed, retry_rejected
+from functions.wording import as_json, title, words
 
 STACK = "darkroom"
 
@@ -32,6 +33,7 @@ stack_option = click.option(
     "--stack", "stack_name", default=STACK, envvar="DARKROOM_STACK", show_default=True,
     help="Name of the CloudFormation stack.",
 )  # fmt: skip
+json_option = click.option("--json", "for_programs", is_flag=True, help="For programs.")
 run_option = click.option("--run", type=click.IntRange(1), help="A run; the newest unless given.")
 
 
@@ -39,8 +41,9 @@ run_option = click.option("--run", type=click.IntRange(1), help="A run; the newe
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--batch", required=True, help="Name of the batch.")
 @click.option("--ready", is_flag=True, help="Then mark the batch as complete.")
+@json_option
 @stack_option
-def put(folder: Path, batch: str, ready: bool, stack_name: str) -> None:
+def put(folder: Path, batch: str, ready: bool, for_programs: bool, stack_name: str) -> None:
     """Upload every file in FOLDER to a batch; its folders become labels.
 
     What is there already with the same content is not sent again, so an interrupted upload goes on
@@ -53,13 +56,13 @@ def put(folder: Path, batch: str, ready: bool, stack_name: str) -> None:
             "stopped. The same command goes on where it was; what was sent so far is processed "
             "when the batch goes quiet"
         ) from stop
-    say(sent, batch, ready)
+    say(sent, batch, ready, for_programs)
 
 
 @click.command()
 @click.argument("batch", required=False)
 @click.option("--watch", is_flag=True, help="Go on until nothing is on its way any more.")
-@click.option("--json", "for_programs", is_flag=True, help="For programs.")
+@json_option
 @stack_option
 def status(batch: str | None, watch: bool, for_programs: bool, stack_name: str) -> None:
     """Say where each batch stands, or the runs of one BATCH.
@@ -95,17 +98,26 @@ def _shown(stack: Stack, batch: str | None, found: list[RunRecord], for_programs
         return f"no uploads to batch {batch!r} yet; `darkroom status` lists all batches"
     if not found:
         return f"no uploads yet; drop images into s3://{stack.uploads}/<batch>/<label>/<name>"
-    return "\n".join(f"{title(r)}: {words(r, rules)}" for r in found)
+    return "\n".join(f"{title(r)}: {words(r, rules, stack.progress(r))}" for r in found)
 
 
 @click.command()
 @click.argument("batch")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for results.")
+@click.option("--fiftyone", is_flag=True, help="Also a folder of small pictures for FiftyOne.")
+@json_option
 @stack_option
-def get(batch: str, out: Path, stack_name: str) -> None:
-    """Download the results of a BATCH."""
-    got = get_batch(open_stack(stack_name), batch, out)
+def get(batch: str, out: Path, fiftyone: bool, for_programs: bool, stack_name: str) -> None:
+    """Download the results of a BATCH, and make a file of them that embedding-atlas opens."""
+    got = get_batch(open_stack(stack_name), batch, out, fiftyone)
+    if for_programs:
+        stale = [str(path) for path in got.stale]
+        explore = str(got.explore) if got.explore else None
+        click.echo(json.dumps({"files": got.files, "explore": explore, "stale": stale}))
+        return
     click.echo(f"{got.files} files in {out}")
+    if got.explore:
+        click.echo(f"to explore: embedding-atlas {got.explore} --x x --y y --image image")
     if got.stale:
         click.echo(
             f"{len(got.stale)} files there are no longer held, and may know of erased images; "
@@ -243,7 +255,7 @@ def deploy_locally(
     stack_name: str, cloud: local.LocalCloud, model: Path, quiet_seconds: int | None
 ) -> Stack:
     """The stack of `template.yaml` on a local cloud, with waits that suit one person."""
-    parameters = {"MarkerSeconds": "3", "ReconcileMinutes": "2"}
+    parameters = {"MarkerSeconds": "3", "ReconcileMinutes": "2", "PageOrigin": cloud.page}
     if quiet_seconds or not is_deployed(stack_name):
         parameters["QuietSeconds"] = str(quiet_seconds or 10)
     deploy(Deployment(stack_name, cloud.region, model, parameters, archive=False, check=False))

@@ -254,6 +254,7 @@ def _say(text: str) -> None:
 def where_to_drop(stack: Stack, command: str = "darkroom") -> Sequence[str]:
     """What a user does next."""
     return (
+        f"open the page     {stack.outputs['PageUrl']}/",
         f"drop images into  s3://{stack.uploads}/<batch>/<label>/<name>",
         f"find results in   {stack.results.uri}/",
         f"for example: {command} put FOLDER --batch NAME --ready; then: {command} status --watch",

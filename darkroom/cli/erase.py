@@ -16,7 +16,7 @@ from darkroom import receipt, versions
 from darkroom.cli.stack import Stack
 from darkroom.erasure import plan, request
 from darkroom.erasure.mentions import Mentions
-from darkroom.erasure.plan import Plan, make_plan
+from darkroom.erasure.plan import Plan, featured_in, make_plan
 from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.shares import Share
@@ -147,15 +147,15 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
     for file, paths in sorted(found.files.items()):
         rows = f"{len(paths)} rows: {', '.join(sorted(paths))}"
         yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
-    featured = {run_of(file) for file in found.files if not file.startswith("Rejected/")}
-    for run in sorted(featured):
+    featured = featured_in(found.files)
+    for run in featured:
         for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
             if where in stack.results.list(where.rpartition("/")[0]):
                 yield Trace(place, f"{root}/{where}", "its share")
     for share in found.shares:
         yield from _in_receipt(stack, share, found.keys)
     for number, runs in versions.fitted_on(stack.results).items():
-        if featured & set(runs):
+        if set(featured) & set(runs):
             yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")
 
 

@@ -7,26 +7,30 @@ from functools import partial
 from pathlib import Path
 
 from darkroom.cli.stack import Stack
-from darkroom.cli.status import chosen, words
+from darkroom.cli.status import chosen
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
+from darkroom.explore.export import atlas_key, write_atlas, write_fiftyone
 from darkroom.layout import CURRENT_PCA, Run, pca_model, run_of
 from darkroom.pointer import current_number
 from darkroom.storage import LocalStore
 from functions.records import RunRecord, State
+from functions.wording import words
 
 
 @dataclass(frozen=True)
 class Got:
-    """How many files there are, and which of an earlier time the bucket holds no longer."""
+    """How many files there are, which of an earlier time the bucket holds no longer, and the file
+    for embedding-atlas."""
 
     files: int
     stale: list[Path]
+    explore: Path | None = None
 
 
-def get_batch(stack: Stack, batch: str, out: Path) -> Got:
+def get_batch(stack: Stack, batch: str, out: Path, fiftyone: bool = False) -> Got:
     """Download what the batch's finished runs left, in the results' own layout, with coordinates in
-    the current PCA version."""
+    the current PCA version; from these, make files that other tools open."""
     done = [record for record in stack.runs.of_batch(batch) if record.state == State.DONE]
     if not done:
         newest = words(chosen(stack, batch, None), stack.closing_rules)
@@ -37,14 +41,21 @@ def get_batch(stack: Stack, batch: str, out: Path) -> Got:
         keys += [CURRENT_PCA, *stack.results.list(pca_model(version))]
     store = LocalStore(out)
     files = sum(in_parallel(partial(_fetch, stack, store), keys, f"from {batch}"))
-    return Got(files, _stale(store, batch, set(keys)))
+    runs = [record.key for record in done]
+    if fiftyone:
+        write_fiftyone(store, runs, batch)
+    if version:
+        write_atlas(store, runs, version, batch)
+    explore = store.root / atlas_key(batch) if version else None
+    return Got(files, _stale(store, batch, set(keys)), explore)
 
 
 def _stale(store: LocalStore, batch: str, keys: set[str]) -> list[Path]:
     """Files of the batch, and of PCA versions, that an earlier download left."""
     run = Run(batch, 0)
     folders = [
-        name.rpartition("/")[0] for name in (run.results, run.rejected, run.receipt, run.csv)
+        name.rpartition("/")[0]
+        for name in (run.results, run.rejected, run.thumbnails, run.receipt, run.csv)
     ]
     there = [key for folder in [*folders, "pca"] for key in store.list(folder)]
     there += [key for key in store.list("Results_PCA", ".parquet") if run_of(key).batch == batch]
@@ -53,7 +64,7 @@ def _stale(store: LocalStore, batch: str, keys: set[str]) -> list[Path]:
 
 def _keys(stack: Stack, record: RunRecord, version: int) -> list[str]:
     run, files = record.key, [record.key.receipt]
-    folders = [run.results, run.rejected]
+    folders = [run.results, run.rejected, run.thumbnails]
     if version:
         folders.append(run.results_pca(version))
         files.append(run.csv)

@@ -33,6 +33,12 @@ class LocalCloud:
     pid: int
     port: int
     region: str
+    page_port: int = 0
+
+    @property
+    def page(self) -> str:
+        """Where a browser finds the page, and programs the API."""
+        return f"http://127.0.0.1:{self.page_port}"
 
     @property
     def endpoint(self) -> str:
@@ -92,7 +98,7 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
 
     Raises `UsageError` where the port is taken, or is not that of the state.
     """
-    last = _last_port(folder)
+    last, last_page = _last_port(folder, "port"), _last_port(folder, "page_port")
     if port and last and port != last:
         raise UsageError(
             f"what is in the local cloud has addresses at port {last}: leave out --port, or begin "
@@ -104,17 +110,19 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()  # the server and its jobs work elsewhere
     chosen = port or last or _free_port()
-    if _is_taken(chosen):
-        instead = "end what has it, or `darkroom local reset`" if last else "choose another"
-        raise UsageError(f"port {chosen} is taken: {instead}")
-    command = [sys.executable, "-m", "local_cloud.server",
-               str(chosen), REGION, str(cores), str(folder), str(home)]  # fmt: skip
+    page_port = last_page or _free_port()
+    for wanted in (chosen, page_port):
+        if _is_taken(wanted):
+            instead = "end what has it, or `darkroom local reset`" if last else "choose another"
+            raise UsageError(f"port {wanted} is taken: {instead}")
+    command = [sys.executable, "-m", "local_cloud.server", str(chosen), str(page_port),
+               REGION, str(cores), str(folder), str(home)]  # fmt: skip
     with log_file(folder).open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     _started.append(process)
-    cloud = LocalCloud(process.pid, chosen, REGION)
+    cloud = LocalCloud(process.pid, chosen, REGION, page_port)
     (folder / "process.json").write_text(json.dumps(asdict(cloud)))
     try:
         _wait_for(cloud, process, log_file(folder))
@@ -170,11 +178,11 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _last_port(folder: Path) -> int | None:
-    """The port of the last time: queue addresses in the stack's outputs name it."""
+def _last_port(folder: Path, which: str) -> int | None:
+    """A port of the last time: queue addresses in the stack's outputs name it, and bookmarks."""
     try:
-        return int(json.loads((folder / "process.json").read_text())["port"])
-    except FileNotFoundError:
+        return int(json.loads((folder / "process.json").read_text())[which])
+    except (FileNotFoundError, KeyError):
         return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from darkroom import __version__
-from darkroom.cli import local, local_spark, privacy
+from darkroom.cli import local, local_spark, look, privacy
 from darkroom.cli.cloud import COMMANDS
 from darkroom.cli.home import ensure_model, home, model_words
 from darkroom.cli.run import RunOptions, run_folder
@@ -68,6 +68,7 @@ def warmup() -> None:
 @click.option("--max-bytes", type=click.IntRange(1), default=Limits().max_bytes, show_default=True)
 @click.option("--max-pixels", type=click.IntRange(1), default=Limits().max_pixels,
               show_default=True)  # fmt: skip
+@click.option("--thumbnails/--no-thumbnails", default=True, help="Keep small pictures.")
 @click.option("--reader", type=click.Choice(["obstore", "binaryFile"]), default="obstore")
 @click.option("--pca", type=click.Choice(["merged", "spark"]), default="merged")
 def run(folder: Path, model_path: Path | None, **options: object) -> None:
@@ -80,7 +81,7 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     run_folder(choices, lambda: model_path or ensure_model().path)
 
 
-for command in (*COMMANDS, *privacy.COMMANDS):
+for command in (*COMMANDS, *look.COMMANDS, *privacy.COMMANDS):
     cli.add_command(command)
 
 

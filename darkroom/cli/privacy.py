@@ -23,13 +23,14 @@ from darkroom.cli.erase import (
     unmatched,
 )
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import as_json, wait_until_finished, words
+from darkroom.cli.status import wait_until_finished
 from darkroom.erasure import block_list, certificate
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from darkroom.layout import ERASURES, erasure_certificate
 from functions.records import RunRecord, State
+from functions.wording import as_json, words
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -135,8 +135,13 @@ def _is_same(stack: Stack, key: str, etag: str, data: bytes) -> bool:
     return bool(known == hashlib.sha256(data).hexdigest())
 
 
-def say(sent: Sent, batch: str, ready: bool) -> None:
-    """What happened, for people. Raises `DarkroomError` where files could not be sent."""
+def say(sent: Sent, batch: str, ready: bool, for_programs: bool = False) -> None:
+    """What happened. Raises `DarkroomError` where files could not be sent."""
+    if for_programs:
+        click.echo(json.dumps({"batch": batch, **asdict(sent)}, ensure_ascii=False))
+        if sent.unreadable:
+            raise DarkroomError(f"{len(sent.unreadable)} files could not be read")
+        return
     known = f", {sent.known} were there already" if sent.known else ""
     click.echo(f"{sent.sent} files sent to batch {batch}{known}")
     if sent.unreadable:

@@ -43,6 +43,7 @@ class RunOptions:
     max_pixels: int = Limits().max_pixels
     reader: Literal["obstore", "binaryFile"] = "obstore"
     pca: Literal["merged", "spark"] = "merged"
+    thumbnails: bool = True
 
     @property
     def limits(self) -> Limits:
@@ -128,6 +129,7 @@ def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -
         limits=options.limits,
         reader=options.reader,
         pca=options.pca,
+        thumbnails=options.thumbnails,
     )
     check(request)
     return request

@@ -13,11 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.erasure.uploads import Uploads
 from darkroom.errors import UsageError
+from darkroom.progress import Progress, read_progress
 from functions.bucket import Bucket
 from functions.closing import ClosingRules
 from functions.dead_letters import UploadDeadLetters
 from functions.erasures import Erasures
 from functions.queues import WorkQueues
+from functions.records import RunRecord, State
 from functions.runs import RunTable
 from functions.signing import KmsSigner
 
@@ -47,6 +49,10 @@ class Stack:
     def results(self) -> Bucket:
         """The results bucket."""
         return Bucket(self.s3, self.outputs["ResultsBucket"])
+
+    def progress(self, record: RunRecord) -> Progress | None:
+        """How far a run's job is, while it runs."""
+        return read_progress(self.results, record.key) if record.state == State.RUNNING else None
 
     @cached_property
     def artifacts(self) -> Bucket:

@@ -1,0 +1,162 @@
+"""Images as points: a run's coordinates with what each point is called."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from darkroom.layout import Run
+from darkroom.parquet import from_parquet
+from darkroom.read_ahead import read_ahead
+from darkroom.storage import Store
+from darkroom.vectors import vectors_of
+
+_COLUMNS = ["path", "label", "content_sha256", "pca"]
+_CACHED_BYTES = 200 * 1024 * 1024
+_FILES_AHEAD = 16
+_ROWS = pa.schema({"path": pa.string(), "label": pa.string(), "content_sha256": pa.string()})
+
+
+@dataclass(frozen=True)
+class Image:
+    """One processed image, and the Parquet file (`part`, without its ending) that its row is in."""
+
+    batch: str
+    run: int
+    part: str
+    path: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """The images of one run, in stored order. `rows` has the columns `path`, `label` and
+    `content_sha256`, `vectors` is `(n, k) float32`; the first of `counts` rows are of the first of
+    `parts`, and so on."""
+
+    run: Run
+    rows: pa.Table
+    vectors: NDArray[np.float32]
+    parts: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of memory."""
+        return int(self.vectors.nbytes + self.rows.nbytes)
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """The row after the last of each part."""
+        return np.cumsum(self.counts)
+
+    @property
+    def part_numbers(self) -> NDArray[np.int32]:
+        """For each image, the position of its file in `parts`: `(n,) int32`."""
+        return np.repeat(np.arange(len(self.parts), dtype=np.int32), self.counts)
+
+    def image(self, row: int) -> Image:
+        """What a point is called."""
+        path, label = (self.rows[name][row].as_py() for name in ("path", "label"))
+        part = self.parts[int(np.searchsorted(self._ends, row, side="right"))]
+        return Image(self.run.batch, self.run.number, part, path, label)
+
+    def content(self, row: int) -> str:
+        """The SHA-256 of an image's bytes."""
+        return str(self.rows["content_sha256"][row].as_py())
+
+
+def locate(points: Sequence[Points], row: int) -> tuple[Points, int]:
+    """The run that a row of all runs' images is of, and its row there."""
+    ends = np.cumsum([len(run) for run in points])
+    at = int(np.searchsorted(ends, row, side="right"))
+    return points[at], row - int(ends[at]) + len(points[at])
+
+
+def read_points(store: Store, run: Run, version: int) -> Points:
+    """The run's images in a PCA version; none where it has no coordinates there."""
+    files = store.list(run.results_pca(version), ".parquet")
+    tables = [from_parquet(data, _COLUMNS) for data in read_ahead(store.read, files, _FILES_AHEAD)]
+    if not tables:
+        return Points(run, _ROWS.empty_table(), np.zeros((0, 0), np.float32), (), ())
+    whole = pa.concat_tables(tables)
+    return Points(
+        run,
+        whole.drop_columns(["pca"]),
+        vectors_of(whole["pca"]),
+        tuple(file.rpartition("/")[2].removesuffix(".parquet") for file in files),
+        tuple(table.num_rows for table in tables),
+    )
+
+
+def newest_only(points: Sequence[Points]) -> list[Points]:
+    """Without the images that a later run of their batch has anew: they were uploaded again."""
+    kept, newer = [], dict[str, list[pa.ChunkedArray]]()
+    for run in sorted(points, key=lambda run: run.run, reverse=True):
+        later = newer.setdefault(run.run.batch, [])
+        known = pa.chunked_array([c for paths in later for c in paths.chunks], pa.string())
+        kept.append(_without(run, known) if later else run)
+        later.append(run.rows["path"])
+    return sorted(kept, key=lambda run: run.run)
+
+
+def _without(points: Points, paths: pa.ChunkedArray) -> Points:
+    stays = pc.invert(pc.is_in(points.rows["path"], paths))
+    if pc.all(stays).as_py() is not False:
+        return points
+    mask = stays.to_numpy(zero_copy_only=False)
+    counts = np.bincount(points.part_numbers[mask], minlength=len(points.parts))
+    rows, vectors = points.rows.filter(stays), points.vectors[mask]
+    return Points(points.run, rows, vectors, points.parts, tuple(map(int, counts)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A finished run, what tells whether it changed since it was last looked at, and how many
+    images it has processed (None where that is not known)."""
+
+    run: Run
+    stamp: str = ""
+    images: int | None = None
+
+
+@dataclass
+class PointCache:
+    """The points of runs, read once and kept while there is room; the longest unused go first."""
+
+    store: Store
+    most_bytes: int = _CACHED_BYTES
+    _kept: OrderedDict[tuple[Seen, int], Points] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def points(self, runs: Iterable[Seen], version: int) -> Iterator[Points]:
+        """The runs' points in a PCA version, a run at a time."""
+        for seen in runs:
+            yield self._of(seen, version)
+
+    def _of(self, seen: Seen, version: int) -> Points:
+        with self._lock:
+            known = self._kept.get((seen, version))
+            if known is not None:
+                self._kept.move_to_end((seen, version))
+                return known
+            read = read_points(self.store, seen.run, version)
+            if seen.images not in (None, len(read)):  # a job is still writing its coordinates
+                return read
+            for key in [key for key in self._kept if key[0].run == seen.run]:
+                del self._kept[key]  # an older state of the same run
+            self._kept[seen, version] = read
+            while self._kept and sum(p.size_bytes for p in self._kept.values()) > self.most_bytes:
+                self._kept.popitem(last=False)
+            return read
