@@ -23,11 +23,12 @@ from darkroom.cli.get import get_batch
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.picture_map import draw_map
 from darkroom.cli.stack import Stack
-from darkroom.cli.status import wait_until_finished, words
+from darkroom.cli.status import wait_until_finished
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.manifest import walk_folder
 from darkroom.storage import LocalStore
 from functions.records import RunRecord, State
+from functions.wording import words
 
 QUIET_SECONDS = 5
 

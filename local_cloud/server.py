@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 ACCOUNT = "000000000000"
-SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "events", "glue", "iam", "kms", "lambda",
-            "logs", "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
+SERVICES = ("apigateway", "cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events",
+            "glue", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -47,7 +47,7 @@ def settings(port: int, region: str, folder: Path) -> dict[str, str]:
     }
 
 
-def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
+def main(port: int, page_port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     """Serve until told to stop."""
     shutil.rmtree(folder / "tmp", ignore_errors=True)  # unpacked functions of the last time
     (folder / "tmp").mkdir(parents=True)
@@ -58,6 +58,7 @@ def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
 
     from local_cloud.checkpoint import Checkpoint
     from local_cloud.emr_serverless import EmrServerless
+    from local_cloud.front_door import FrontDoor
     from local_cloud.ministack_fixes import accept_trails, fill_batches
     from local_cloud.spark_submit import SparkSubmit
 
@@ -71,8 +72,11 @@ def main(port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     accept_trails()
     _add_service(app, emr)
 
+    functions = boto3.client("lambda", endpoint_url=endpoint, region_name=region)
+
     def when_up() -> None:
         _wait_for(port)
+        FrontDoor(page_port, functions).start()
         emr.start()
         checkpoint.begin()
 
@@ -129,4 +133,5 @@ def _wait_for(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
+    _, port, page_port, region, cores, folder, home = sys.argv
+    main(int(port), int(page_port), region, int(cores), Path(folder), Path(home))

@@ -10,11 +10,11 @@ import pytest
 from darkroom.errors import UsageError
 from darkroom.regions import EU_REGIONS
 from emr_serverless_job.main import main
-from functions import catalog_results, collect_uploads, reconcile, submit_job
+from functions import api, catalog_results, collect_uploads, reconcile, submit_job
 from tests.test_template import template
 
 FOREIGN = ["us-east-1", "eu-west-2", "eu-central-2", ""]
-HANDLERS = [catalog_results, collect_uploads, reconcile, submit_job]
+HANDLERS = [api, catalog_results, collect_uploads, reconcile, submit_job]
 
 
 @pytest.mark.parametrize("region", FOREIGN, ids=lambda region: region or "none")

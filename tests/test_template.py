@@ -22,7 +22,7 @@ def of_type(kind: str) -> dict[str, Any]:
 
 def test_no_role_can_leave_the_region_or_replicate() -> None:
     roles = of_type("AWS::IAM::Role")
-    assert len(roles) == 6
+    assert len(roles) == 7
     for role in roles.values():
         assert role["Properties"]["ManagedPolicyArns"] == [{"Ref": "StayHere"}]
     (policy,) = of_type("AWS::IAM::ManagedPolicy").values()

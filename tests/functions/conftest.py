@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.functions.api_client import fill
 from tests.functions.world import World, new_world
 
 
@@ -10,3 +11,9 @@ from tests.functions.world import World, new_world
 def world(tmp_path: Path) -> Iterator[World]:
     with new_world(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def images(world: World) -> World:
+    """Two batches for the API to tell of."""
+    return fill(world)

@@ -22,7 +22,7 @@ from darkroom.erasure.uploads import Uploads
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import ERASURES, Run, erasure_request, label_of
 from darkroom.manifest import Entry, unpack
-from darkroom.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, to_parquet
+from darkroom.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA, to_parquet
 from darkroom.receipt import PcaNote
 from darkroom.vectors import vector_column
 from emr_serverless_job.account import Clock, count_stored
@@ -95,6 +95,11 @@ def featurize(world: World, run: Run, entries: list[Entry]) -> None:
     for number, start in enumerate(range(0, len(good), _ROWS_A_FILE)):
         table = _features(good[start : start + _ROWS_A_FILE])
         results.write(f"{run.results}/part-{number:05d}.parquet", to_parquet(table))
+        if number:
+            continue  # one file of thumbnails a run: each costs the fault tests seconds
+        small = table.select(["path", "content_sha256"]).append_column("webp", table["path"])
+        small = small.cast(THUMBNAILS_SCHEMA)
+        results.write(f"{run.thumbnails}/part-{number:05d}.parquet", to_parquet(small))
     if bad:
         table = pa.Table.from_pylist(bad, REJECTED_SCHEMA)
         results.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))

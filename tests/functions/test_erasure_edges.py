@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from darkroom import receipt
-from darkroom.cli.status import chosen, title, words
+from darkroom.cli.status import chosen
 from darkroom.erasure.request import Selector
 from darkroom.errors import UsageError
 from darkroom.layout import ERASURES, Run
 from functions.closing import ClosingRules
 from functions.records import State
 from functions.retry import retry_failed, retry_rejected
+from functions.wording import title, words
 from tests.functions.corpus import ask, really
 from tests.functions.test_erasure import digest, erase, traces
 from tests.functions.world import PlantedError, World

@@ -19,7 +19,7 @@ from darkroom.erasure.request import Selector
 from functions.records import State
 from tests.functions.corpus import ask, really
 from tests.functions.test_erasure import COPY, GONE, traces
-from tests.functions.test_faults import Forks
+from tests.functions.test_faults import Forks, planted
 from tests.functions.world import STACK_TABLES, World, new_world
 
 _MOVING = {"revision", "opened_at", "changed_at", "last_upload_at", "sealed_at", "submitted_at",
@@ -146,11 +146,14 @@ def test_an_erasure_that_is_killed_anywhere_is_finished(
     assert undisturbed["traces"] == []
     assert {record["state"] for record in undisturbed["records"].values()} == {State.DONE}
     assert forks.calls == len(names) > 60
-    for number, name in enumerate(names, 1):
+    points = [point for point in enumerate(names, 1) if planted(point[0])]
+    for number, name in points:
         left = tmp_path / f"{number}.pickle"
         assert left.exists(), f"call {number}, {name}: {(tmp_path / f'{number}.error').read_text()}"
         found = pickle.loads(left.read_bytes())
         for place, value in undisturbed.items():
             assert found[place] == value, f"{place} after a fault at call {number}, {name}"
     with capsys.disabled():
-        print(f"\n{scenario.__name__}: killed after each of {len(names)} AWS calls, one end state")
+        print(
+            f"\n{scenario.__name__}: killed at {len(points)} of {len(names)} calls, one end state"
+        )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import MagicMock
 
 import pytest
 
-from functions.job_runs import spark_parameters
+from emr_serverless_job import main
+from functions.job_runs import JobRuns, spark_parameters
+from functions.records import RunRecord, State
 from functions.settings import SubmitSettings, read_settings
 from tests.functions.world import environment
 
@@ -39,3 +42,16 @@ def test_workers_are_such_as_exist_and_fit_into_the_capacity(most: int, cores: i
     assert taken <= most
     assert int(conf["spark.dynamicAllocation.initialExecutors"]) <= count
     assert conf["spark.executorEnv.AWS_REGION"] == "eu-west-1"
+
+
+def test_a_stack_without_thumbnails_asks_its_jobs_for_none() -> None:
+    known = environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+    settings = read_settings(SubmitSettings, {**known, "THUMBNAILS": "off"})
+    emr = MagicMock()
+    JobRuns(emr, settings).start(RunRecord("spring", 1, State.SEALED))
+    driver = emr.start_job_run.call_args.kwargs["jobDriver"]["sparkSubmit"]
+    arguments = driver["entryPointArguments"]
+    assert "--no-thumbnails" in arguments
+    options = ["--manifest=s3://m", "--output=s3://o", "--model=m.onnx", "--batch=b", "--run=1"]
+    assert not main._parser().parse_args([*options, "--no-thumbnails"]).thumbnails
+    assert main._parser().parse_args(options).thumbnails

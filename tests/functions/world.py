@@ -31,7 +31,7 @@ from darkroom.layout import CURRENT_PCA, Run, label_of
 from darkroom.parquet import COMPONENTS, FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA, to_parquet
 from darkroom.receipt import Duplicates, PcaNote, Receipt
 from darkroom.vectors import vector_column
-from functions import catalog_results, collect_uploads, dead_letters, reconcile, submit_job
+from functions import api, catalog_results, collect_uploads, dead_letters, reconcile, submit_job
 from functions.bucket import Bucket
 from functions.queues import WorkQueues
 from functions.records import RunRecord
@@ -449,6 +449,10 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "EXECUTOR_CORES": "4",
         "MAX_IMAGE_BYTES": "1000000",
         "MAX_IMAGE_PIXELS": "1000000",
+        "THUMBNAILS": "on",
+        "PAGE_ORIGIN": "https://page.example",
+        "SIGN_IN_URL": "https://sign-in.example",
+        "CLIENT_ID": "page",
         "GLUE_DATABASE": "darkroom",
         "TOPIC_ARN": topic,
         "PRICE_VCPU_HOUR": "0.05",
@@ -464,7 +468,7 @@ def _forget() -> None:
     for cached in (
         collect_uploads.collector, collect_uploads.erased_uploads, submit_job.rules,
         submit_job.station, catalog_results.completion, catalog_results.erasures,
-        reconcile.settings, reconcile.runs, reconcile.queues,
+        reconcile.settings, reconcile.runs, reconcile.queues, api.service,
     ):  # fmt: skip
         cached.cache_clear()
 

@@ -1,0 +1,175 @@
+"""Batches and runs as the API tells of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from time import time
+from typing import Any
+
+from darkroom import receipt
+from darkroom.errors import ObjectNotFoundError
+from darkroom.layout import ERASURES, Run
+from darkroom.parquet import from_parquet
+from darkroom.pointer import current_number
+from darkroom.progress import Progress, read_progress
+from functions.bucket import Bucket
+from functions.closing import ClosingRules, closing_of
+from functions.records import FINISHED, RunRecord, State
+from functions.runs import RunTable
+from functions.web.links import Links
+from functions.web.names import id_of
+from functions.web.problems import not_found
+from functions.wording import words
+
+_PAGE = 100
+_MOST_LINKS = 1000  # of a kind
+
+
+@dataclass(frozen=True)
+class RunsView:
+    """Answers about runs."""
+
+    runs: RunTable
+    results: Bucket
+    links: Links
+    rules: ClosingRules
+
+    def batches(self) -> dict[str, Any]:
+        """All batches, the last changed first, each with its newest run."""
+        of_batch: dict[str, list[RunRecord]] = defaultdict(list)
+        for record in self.runs.every():
+            if record.batch != ERASURES:
+                of_batch[record.batch].append(record)
+        newest = [max(records, key=lambda r: r.run) for records in of_batch.values()]
+        ordered = sorted(newest, key=lambda record: record.changed_at, reverse=True)
+        return {"batches": [self._batch(record, of_batch[record.batch]) for record in ordered]}
+
+    def batch(self, batch: str) -> dict[str, Any]:
+        """One batch with all its runs, the newest first."""
+        records = self._records(batch)
+        runs = [self.told(record) for record in reversed(records)]
+        return {**self._batch(records[-1], records), "runs": runs}
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """One run."""
+        return self.told(self._record(run))
+
+    def receipt(self, run: Run) -> dict[str, Any]:
+        """The run's receipt. Raises `ProblemError` before there is one."""
+        self._record(run)
+        try:
+            account = receipt.unpack(self.results.read(run.receipt))
+        except ObjectNotFoundError as error:
+            raise not_found("this run has no receipt yet") from error
+        return {**asdict(account), "balanced": account.balanced, "equation": account.equation}
+
+    def rejected(self, run: Run, first: int) -> dict[str, Any]:
+        """A page of the images that could not be processed, from number `first`."""
+        self._record(run)
+        found: list[dict[str, Any]] = []
+        seen = 0
+        for file in self.results.list(run.rejected, ".parquet"):
+            rows = from_parquet(self.results.read(file), ["path", "reason", "detail"]).to_pylist()
+            part = file.rpartition("/")[2].removesuffix(".parquet")
+            found += [{**row, "part": part} for row in rows[max(first - seen, 0) :]]
+            seen += len(rows)
+            if len(found) > _PAGE:
+                break
+        following = first + _PAGE if len(found) > _PAGE else None
+        return {"rejected": found[:_PAGE], "next": following}
+
+    def files(self, run: Run) -> dict[str, Any]:
+        """Links to what the run left, for minutes."""
+        if self._record(run).state != State.DONE:
+            raise not_found("this run has no results yet: it is not done")
+        version = current_number(self.results)
+        folders = {"features": run.results, "rejected": run.rejected,
+                   "coordinates": run.results_pca(version)}  # fmt: skip
+        files = [self._file("receipt", run.receipt, "application/json", run)]
+        if version and self.results.list(run.results_pca(version)):
+            files.append(self._file("csv", run.csv, "text/csv", run))
+        for kind, folder in folders.items():
+            for key in self.results.list(folder, ".parquet")[:_MOST_LINKS]:
+                files.append(self._file(kind, key, "application/vnd.apache.parquet", run))
+        return {"pca_version": version, "files": files}
+
+    def _file(self, kind: str, key: str, mime: str, run: Run) -> dict[str, Any]:
+        name = f"{run.batch}-run-{run.number}-{kind}-{key.rpartition('/')[2]}"
+        return {"kind": kind, "key": key, "url": self.links.result(key, name, mime)}
+
+    def _records(self, batch: str) -> list[RunRecord]:
+        records = [] if batch == ERASURES else list(self.runs.of_batch(batch))
+        if not records:
+            raise not_found(f"there is no batch {batch!r}")
+        return records
+
+    def _record(self, run: Run) -> RunRecord:
+        found = next((r for r in self._records(run.batch) if r.run == run.number), None)
+        if found is None:
+            raise not_found(f"batch {run.batch!r} has no run {run.number}")
+        return found
+
+    def _batch(self, newest: RunRecord, records: Iterable[RunRecord]) -> dict[str, Any]:
+        done = [record for record in records if record.state == State.DONE]
+        return {
+            "id": id_of(newest.batch),
+            "batch": newest.batch,
+            "processed": sum(record.processed or 0 for record in done),
+            "rejected": sum(record.rejected or 0 for record in done),
+            "missing": sum(record.missing or 0 for record in done),
+            "newest": self.told(newest),
+        }
+
+    def told(self, record: RunRecord) -> dict[str, Any]:
+        """A run: its state for programs and in words, and what is known of it."""
+        running = record.state == State.RUNNING
+        progress = read_progress(self.results, record.key) if running else None
+        closes = None
+        if record.state == State.OPEN:
+            closes = round(max(closing_of(record, self.rules).at - time(), 0), 1)
+        return {
+            "batch": record.batch,
+            "run": record.run,
+            "state": str(record.state),
+            "words": words(record, self.rules, progress),
+            "finished": record.state in FINISHED,
+            "files": record.uploads if record.images is None else record.images,
+            "closes_in_seconds": closes,
+            "closed_because": record.closed_because or None,
+            "progress": _progress(progress),
+            "attempt": record.attempt,
+            "reason": record.reason or None,
+            "receipt": _account(record),
+            "pca_version": record.pca_version,
+            "cost": _cost(record),
+            "opened_at": record.opened_at,
+            "changed_at": record.changed_at,
+        }
+
+
+def _progress(progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    return {**asdict(progress), "images_per_second": progress.images_per_second}
+
+
+def _account(record: RunRecord) -> dict[str, Any] | None:
+    if record.processed is None:
+        return None
+    counts = {"processed": record.processed, "rejected": record.rejected or 0,
+              "missing": record.missing or 0}  # fmt: skip
+    return {"found": sum(counts.values()), **counts, "balanced": not record.unbalanced}
+
+
+def _cost(record: RunRecord) -> dict[str, Any] | None:
+    if record.cost is None:
+        return None
+    return {
+        "amount": record.cost,
+        "currency": record.currency,
+        "vcpu_hours": record.vcpu_hours,
+        "memory_gb_hours": record.memory_gb_hours,
+        "storage_gb_hours": record.storage_gb_hours,
+    }

@@ -1,0 +1,170 @@
+"""The address of the page and the API on this machine: HTTP on loopback to the deployed function.
+
+It stands where API Gateway stands in AWS. Whoever reaches it is this machine's user, so it makes
+sure of that: other host names (which a page elsewhere could let point here) and requests that
+other sites' pages send are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import b64decode
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+_USER = {"sub": "this-machine"}
+_PROGRAM = {"userArn": "arn:aws:iam::000000000000:user/this-machine"}
+_MOST_BYTES = 6 * 1024 * 1024  # as Lambda takes
+_PREFERRED = "darkroom-api"
+
+
+class FrontDoor:
+    """Serves on 127.0.0.1; any free port where 0 is given. `functions` is a boto3 client of Lambda;
+    the function is looked for unless it is named."""
+
+    def __init__(self, port: int, functions: Any, name: str = "") -> None:
+        self._functions, self._name = functions, name
+        door = self
+
+        class Handler(_Handler):
+            front_door = door
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    @property
+    def host(self) -> str:
+        """What a browser has to call it."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve from a thread of its own."""
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, name="front-door", daemon=True).start()
+
+    def stop(self) -> None:
+        """Serve no longer."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """The function's answer to an event of API Gateway."""
+        try:
+            told = self._functions.invoke(FunctionName=self._function(), Payload=json.dumps(event))
+        except (ClientError, BotoCoreError, LookupError):
+            self._name = ""
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "no stack is deployed here (yet)")
+        answer = json.loads(told["Payload"].read())
+        if "FunctionError" in told or "statusCode" not in answer:
+            return problem(HTTPStatus.BAD_GATEWAY, "the function failed: `darkroom local logs`")
+        return dict(answer)
+
+    def _function(self) -> str:
+        if not self._name:
+            pages = self._functions.get_paginator("list_functions").paginate()
+            names = [f["FunctionName"] for page in pages for f in page["Functions"]]
+            apis = [name for name in sorted(names) if name.endswith("-api")]
+            self._name = _PREFERRED if _PREFERRED in apis else apis[0]
+        return self._name
+
+
+def problem(status: HTTPStatus, detail: str) -> dict[str, Any]:
+    """An answer that says what is wrong."""
+    told = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    headers = {"Content-Type": "application/problem+json"}
+    return {"statusCode": int(status), "headers": headers, "body": json.dumps(told)}
+
+
+def event_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """A request as API Gateway hands it to a function (HTTP API, payload format 2.0)."""
+    parts = urlsplit(target)
+    path = unquote(parts.path)
+    program = path.startswith("/programs/")
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": parts.query,
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "requestContext": {
+            "requestId": str(uuid4()),
+            "stage": "$default",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1",
+                     "sourceIp": "127.0.0.1", "userAgent": ""},
+            "authorizer": {"iam": _PROGRAM} if program else {"jwt": {"claims": _USER}},
+        },
+        "body": body.decode("utf-8", "replace") if body else None,
+        "isBase64Encoded": False,
+    }  # fmt: skip
+
+
+class _Handler(BaseHTTPRequestHandler):
+    front_door: FrontDoor
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_GET  # noqa: N815
+
+    def _serve(self) -> None:
+        refusal = self._refusal() or self._malformed()
+        if refusal is not None:
+            self.close_connection = True
+            self._write(refusal)
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        event = event_of(self.command, self.path, dict(self.headers), body)
+        self._write(self.front_door.answer(event))
+
+    def _refusal(self) -> dict[str, Any] | None:
+        ours, host = self.front_door.host, self.headers.get("Host", "")
+        if not self.path.startswith("/"):
+            return problem(HTTPStatus.BAD_REQUEST, "ask for a path")
+        if host == f"localhost:{self.front_door.port}":
+            there = {"Location": f"http://{ours}{self.path}"}
+            return {"statusCode": int(HTTPStatus.PERMANENT_REDIRECT), "headers": there, "body": ""}
+        if host != ours:
+            return problem(HTTPStatus.MISDIRECTED_REQUEST, f"open http://{ours}/")
+        if self.headers.get("Origin", f"http://{ours}") != f"http://{ours}":
+            return problem(HTTPStatus.FORBIDDEN, "other sites may not ask here")
+        is_page = self.path.partition("?")[0] == "/"
+        if self.headers.get("Sec-Fetch-Site") == "cross-site" and not is_page:
+            return problem(HTTPStatus.FORBIDDEN, "other sites may not ask here")
+        return None
+
+    def _malformed(self) -> dict[str, Any] | None:
+        """A body whose end is not plain would be taken for the next request."""
+        length = self.headers.get("Content-Length") or "0"
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+            return problem(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
+        if int(length) > _MOST_BYTES:
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "send less at a time")
+        return None
+
+    def _write(self, answer: Mapping[str, Any]) -> None:
+        """Status, headers and body in one go: apart, TCP would hold the second back."""
+        body = answer.get("body") or ""
+        data = b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+        status = int(answer["statusCode"])
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Content-Length: {len(data)}"]
+        lines += [f"{name}: {value}" for name, value in answer.get("headers", {}).items()]
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self.wfile.write(head if self.command == "HEAD" else head + data)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Addresses name images: they are not logged."""
