@@ -1,0 +1,87 @@
+// The page: drop, watch, look.
+
+import { get } from "./api.js";
+import { Detail } from "./detail.js";
+import { fill, h } from "./dom.js";
+import { Drop } from "./drop.js";
+import { finishSignIn, isSignedIn, loadConfig, signOut } from "./signin.js";
+import { languages, speak, standing, t } from "./words.js";
+
+const BUSY_MS = 1500;
+const QUIET_MS = 10_000;
+const LANGUAGE = "darkroom-language";
+
+const element = (id) => document.getElementById(id);
+
+class Page {
+  constructor(config) {
+    this.batches = [];
+    this.detail = new Detail(element("detail"), element("image"));
+    this.drop = new Drop(element("drop"), config, (id) => this.arrived(id));
+    element("language").addEventListener("change", ({ target }) => this.speak(target.value));
+    element("sign-out").addEventListener("click", signOut);
+    element("image").addEventListener("click", ({ target, currentTarget }) => target === currentTarget && currentTarget.close());
+    window.addEventListener("hashchange", () => this.look());
+    document.addEventListener("visibilitychange", () => document.hidden || this.look());
+    element("sign-out").hidden = !isSignedIn();
+    this.look();
+  }
+
+  speak(language) {
+    localStorage.setItem(LANGUAGE, language);
+    speak(language);
+    this.drop.show();
+    this.detail.retell();
+    this.list();
+  }
+
+  get chosen() {
+    return decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  }
+
+  arrived(id) {
+    this.awaited = Date.now() + 30_000; // S3 tells of uploads a little late
+    location.hash = `#/${id}`;
+    this.look();
+  }
+
+  /** Ask how things stand, show it, and ask again later. */
+  async look() {
+    clearTimeout(this.next);
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    try {
+      const { batches } = await get("batches");
+      if (turn !== this.turn) return;
+      this.batches = batches;
+      this.list();
+      const told = batches.find(({ id }) => id === this.chosen);
+      if (told) await this.detail.update(told);
+      else if (!this.chosen) this.detail.clear();
+      trouble("");
+    } catch (problem) {
+      trouble(problem.status ? problem.message : t("offline"));
+    }
+    if (turn !== this.turn || document.hidden) return;
+    const busy = this.batches.some(({ newest }) => !newest.finished) || Date.now() < this.awaited;
+    this.next = setTimeout(() => this.look(), busy ? BUSY_MS : QUIET_MS);
+  }
+
+  list() {
+    const items = this.batches.map(({ id, batch, newest }) => h("li", {},
+      h("a", { href: `#/${id}`, "aria-current": id === this.chosen ? "true" : undefined },
+        h("b", {}, batch), h("br"), h("span", { class: `quiet state-${newest.state}` }, standing(newest)))));
+    fill(element("batches"), items.length ? items : h("li", { class: "quiet" }, t("noBatches")));
+  }
+}
+
+function trouble(text) {
+  element("trouble").textContent = text;
+  element("trouble").hidden = !text;
+}
+
+const wanted = localStorage.getItem(LANGUAGE) ?? navigator.language.slice(0, 2);
+element("language").value = languages.includes(wanted) ? wanted : "en";
+speak(wanted);
+const config = await loadConfig();
+await finishSignIn();
+new Page(config);

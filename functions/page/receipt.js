@@ -1,0 +1,59 @@
+// What became of the images of a batch, as a picture and in numbers.
+
+import { get } from "./api.js";
+import { h, s } from "./dom.js";
+import { n, t } from "./words.js";
+
+const KINDS = ["processed", "rejected", "missing"];
+
+/** The receipt as a bar: found = processed + rejected + missing. */
+export function receiptPicture(account) {
+  const { found, balanced } = account;
+  const equation = `${n(found)} ${t("found")} = ${KINDS.map((kind) => `${n(account[kind])} ${t(kind)}`).join(" + ")}`;
+  let at = 0;
+  const parts = KINDS.filter((kind) => account[kind]).map((kind) => {
+    const width = Math.max((100 * account[kind]) / Math.max(found, 1), 0.8);
+    const part = s("rect", { x: `${Math.min(at, 99.2)}%`, width: `${width}%`, height: "100%", class: `fill-${kind}` });
+    at += width;
+    return part;
+  });
+  return h("div", {},
+    s("svg", { class: "receipt", role: "img", "aria-label": equation }, parts),
+    h("ul", { class: "legend" },
+      h("li", {}, h("b", {}, n(found)), ` ${t("found")} =`),
+      KINDS.map((kind, i) => h("li", {}, h("span", { class: `swatch ${kind}` }), h("b", {}, n(account[kind])), ` ${t(kind)}${i < 2 ? " +" : ""}`))),
+    h("p", { class: balanced ? "quiet" : "state-FAILED" }, t(balanced ? "balanced" : "unbalanced")));
+}
+
+/** What else is known of a run, and its files. */
+export function facts(run, batchId) {
+  const took = run.changed_at - run.opened_at;
+  const rows = [
+    [t("took"), took < 120 ? t("seconds", { count: Math.round(took) }) : t("minutes", { count: Math.round(took / 60) })],
+    [t("cost"), cost(run.cost)],
+    run.closed_because ? [t("closed"), run.closed_because] : null,
+    run.pca_version ? [t("coordinates"), t("pcaVersion", { number: run.pca_version })] : null,
+    [t("download"), downloads(run, batchId)],
+  ];
+  return h("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function cost(told) {
+  if (!told) return t("costLater");
+  const amount = n(told.amount, { style: "currency", currency: told.currency, maximumFractionDigits: 4 });
+  return t("costDetail", { amount, vcpu: n(told.vcpu_hours, { maximumFractionDigits: 3 }), memory: n(told.memory_gb_hours, { maximumFractionDigits: 3 }) });
+}
+
+function downloads(run, batchId) {
+  const names = { csv: "csv", receipt: "receipt", coordinates: "coordinatesFile", features: "features", rejected: "rejectedFile" };
+  return h("span", { class: "row" }, Object.entries(names).map(([kind, word]) => h("button", { type: "button", onclick: ({ currentTarget: button }) => fetchFiles(kind, run, batchId).catch((problem) => button.after(h("span", { role: "alert" }, problem.message))) }, t(word))));
+}
+
+/** Links live for minutes, so they are asked for when they are wanted. */
+async function fetchFiles(kind, run, batchId) {
+  const { files } = await get(`batches/${batchId}/runs/${run.run}/files`);
+  for (const { url } of files.filter((file) => file.kind === kind)) {
+    h("a", { href: url, download: "" }).click();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}
