@@ -7,9 +7,9 @@ from time import time
 
 import pytest
 
-from darkroom.cli.status import words
 from functions.closing import MOST_PARTS, ClosingRules, closing_of
 from functions.records import RunRecord, State
+from functions.wording import words
 
 RULES = ClosingRules(quiet_seconds=120, marker_seconds=15, max_age_seconds=21600)
 
