@@ -9,7 +9,7 @@ CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml 
   setuptools wcwidth wheel xmod
 WITH_DEV := demo job cloud functions catalog api
 
-.PHONY: demo test test-stack test-rest faults check lint types template bench bench-e2e bench-page bench-rivals requirements page clean
+.PHONY: demo test test-pipeline test-stack test-rest faults check lint types template bench bench-e2e bench-page bench-rivals requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -17,20 +17,23 @@ demo: $(VENV)/.demo
 	@$(if $(PHOTOS),,$(BIN)/python -m benchmarks.pictures .demo/photos)
 	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
-# the tests of the whole stack mostly wait: they run beside the others
-STACK_TESTS := tests/test_pipeline.py tests/test_erasure_pipeline.py tests/test_deploy.py \
-  tests/test_page.py
+# the tests of the whole stack mostly wait: they run beside the others, in two groups
+PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py
+STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py tests/test_cli.py
 
 test: $(VENV)/.dev
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-stack test-rest
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-pipeline test-stack test-rest
+
+test-pipeline: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PIPELINE_TESTS)
 
 test-stack: $(VENV)/.dev
 	$(BIN)/python -m pytest $(STACK_TESTS)
 
 test-rest: $(VENV)/.dev
-	$(BIN)/python -m pytest $(STACK_TESTS:%=--ignore=%)
+	$(BIN)/python -m pytest $(patsubst %,--ignore=%,$(PIPELINE_TESTS) $(STACK_TESTS))
 
-# a fault after every AWS call instead of every third; some five minutes
+# a fault after every AWS call instead of every sixth; some five minutes
 faults: $(VENV)/.dev
 	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/test_faults.py \
 	  tests/functions/test_erasure_faults.py

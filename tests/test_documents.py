@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.table import table
+from darkroom.cli.main import cli
 from darkroom.regions import EU_REGIONS
 from tests.test_template import template
 
@@ -34,8 +35,7 @@ def test_commands_exist(document: Path) -> None:
     for target in re.findall(r"`make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.M), target
     for command in set(re.findall(r"`darkroom ([a-z]+)", text)):
-        asked = [sys.executable, "-m", "darkroom.cli.main", command, "--help"]
-        assert subprocess.run(asked, capture_output=True, check=False).returncode == 0, command
+        assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0, command
 
 
 def test_options_exist() -> None:
@@ -43,10 +43,9 @@ def test_options_exist() -> None:
     lines = re.findall(r"^\$ \.venv/bin/darkroom (?:--local )?([a-z]+) (.*)$", text, re.M)
     assert lines
     for command, words in lines:
-        asked = [sys.executable, "-m", "darkroom.cli.main", command, "--help"]
-        answer = subprocess.run(asked, capture_output=True, text=True, check=True)
+        answer = CliRunner().invoke(cli, [command, "--help"])
         for option in re.findall(r"--[a-z-]+", words):
-            assert option in answer.stdout
+            assert option in answer.output
 
 
 def test_the_folder_map_is_complete() -> None:
