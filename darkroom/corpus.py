@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import add
 
 import numpy as np
 
@@ -20,9 +18,13 @@ from darkroom.vectors import vectors_of
 
 def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
     """The merged statistics of features files; None where they have no rows."""
-    vectors = (vectors_of(from_parquet(store.read(key), ["features"])["features"]) for key in keys)
-    shares = [statistics_of(features) for features in vectors if len(features)]
-    return reduce(add, shares) if shares else None
+    merged = None
+    for key in keys:  # one at a time: each makes a Gram matrix of 13 MB
+        features = vectors_of(from_parquet(store.read(key), ["features"])["features"])
+        if len(features):
+            share = statistics_of(features)
+            merged = share if merged is None else merged + share
+    return merged
 
 
 def merged_statistics(

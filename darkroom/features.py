@@ -130,12 +130,12 @@ def _thumbnail_rows(
     key: str, digest: str | None, data: bytes | Rejection, outcome: Pixels | Rejection
 ) -> list[dict[str, object]]:
     """The row of an image that there is a picture of."""
-    webp = None
+    jpeg = None
     if isinstance(outcome, Pixels):
-        webp = thumbnail(outcome)
+        jpeg = thumbnail(outcome)
     elif outcome.reason == "truncated" and isinstance(data, bytes):
-        webp = thumbnail_of_truncated(data)
-    return [{"path": key, "content_sha256": digest, "webp": webp}] if webp else []
+        jpeg = thumbnail_of_truncated(data)
+    return [{"path": key, "content_sha256": digest, "jpeg": jpeg}] if jpeg else []
 
 
 def _batched(images: Iterator[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:

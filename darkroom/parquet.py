@@ -34,7 +34,7 @@ REJECTED_SCHEMA = pa.schema(
     }
 )
 THUMBNAILS_SCHEMA = pa.schema(
-    {"path": pa.string(), "content_sha256": pa.string(), "webp": pa.binary()}
+    {"path": pa.string(), "content_sha256": pa.string(), "jpeg": pa.binary()}
 )
 PCA_SCHEMA = pa.schema(
     {

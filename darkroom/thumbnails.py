@@ -9,16 +9,16 @@ from PIL import Image, ImageFile
 from darkroom.images import FORMATS, Pixels
 
 SIDE = 96  # pixels of the longer side
-_QUALITY = {"quality": 60, "method": 2}  # 1.2 KB and 1.5 ms
+_QUALITY = 65  # 1.9 KB and 0.2 ms; WebP would be two thirds of that, and take three times as long
 
 
 def thumbnail(pixels: Pixels) -> bytes:
-    """A WebP of a decoded image in its own proportions, at most `SIDE` pixels wide and high."""
+    """A JPEG of a decoded image in its own proportions, at most `SIDE` pixels wide and high."""
     return _encoded(Image.fromarray(pixels.array), pixels.width, pixels.height)
 
 
 def thumbnail_of_truncated(data: bytes) -> bytes | None:
-    """A WebP of what could be decoded of an image that ends too early; None where nothing could.
+    """A JPEG of what could be decoded of an image that ends too early; None where nothing could.
 
     For images whose size has been checked: all there is of it is decoded.
     """
@@ -38,5 +38,6 @@ def _encoded(image: Image.Image, width: int, height: int) -> bytes:
     scale = min(SIDE / max(width, height), 1)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     buffer = io.BytesIO()
-    image.resize(size, Image.Resampling.BILINEAR).save(buffer, "WEBP", **_QUALITY)
+    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1)
+    small.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

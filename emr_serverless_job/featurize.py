@@ -42,7 +42,7 @@ _SUMMARY_ARROW = pa.schema(
     {"part": pa.int32(), "skipped": pa.list_(pa.string()), "digests": pa.binary()}
 )
 _PARTS_PER_CORE = 16
-_PART_IMAGES = (32, 256)
+PART_IMAGES = (32, 256)
 
 _loaded: dict[str, Backbone] = {}  # in a Python worker: the model outlives the task
 
@@ -89,13 +89,15 @@ def _scheduled(spark: SparkSession, request: Request, task: _Task) -> DataFrame:
         content = read_content(spark, request.entries)
         return content.mapInArrow(_ContentTask(task, request.entries[0].store), SUMMARY)
     parts = split(request.entries, spark.sparkContext.defaultParallelism)
-    return one_task_per_row(spark, _parts_table(parts)).mapInArrow(_ManifestTask(task), SUMMARY)
+    work = one_task_per_row(spark, _parts_table(parts))
+    return work.mapInArrow(_ManifestTask(task), SUMMARY)
 
 
 def split(entries: list[Entry], cores: int) -> list[list[Entry]]:
     """The manifest in parts, in order: small enough that no core idles long at the end."""
-    smallest, largest = _PART_IMAGES
-    size = min(max(ceil(len(entries) / (cores * _PARTS_PER_CORE)), smallest), largest)
+    smallest, largest = PART_IMAGES
+    even = ceil(len(entries) / (cores * _PARTS_PER_CORE))
+    size = min(max(even, smallest), largest)
     return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 

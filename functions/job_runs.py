@@ -200,25 +200,33 @@ def _erasure_arguments(record: RunRecord, settings: SubmitSettings) -> list[str]
     return ["--erase", *(f"{name}={value}" for name, value in arguments.items())]
 
 
-def spark_parameters(settings: SubmitSettings) -> str:
-    """One Python worker a core: each holds a model session, some 350 MB, and the images that it
+def worker_conf(max_vcpu: int, executor_cores: int) -> dict[str, int | str]:
+    """The workers of a job: what of `max_vcpu` the driver leaves, in executors of at most
+    `executor_cores`.
+
+    One Python worker a core: each holds a model session, some 350 MB, and the images that it
     reads ahead; the heap holds little. Workers of EMR Serverless need 2 to 8 GB per vCPU, heap and
     overhead together. The driver's overhead is for the manifest, 1.6 GB for a million images.
     """
-    left = settings.max_vcpu - _DRIVER_CORES
-    cores = max(size for size in _WORKER_CORES if size <= min(settings.executor_cores, left))
+    left = max_vcpu - _DRIVER_CORES
+    cores = max(size for size in _WORKER_CORES if size <= min(executor_cores, left))
     executors, heap = left // cores, max(cores // 2, 1)
-    conf = {
+    return {
         "spark.executor.cores": cores,
         "spark.executor.memory": f"{heap}g",
         "spark.executor.memoryOverhead": f"{max(2 * cores - heap, 2)}g",
         "spark.driver.cores": _DRIVER_CORES,
         "spark.driver.memory": "4g",
         "spark.driver.memoryOverhead": "8g",
-        "spark.eventLog.compress": "false",  # erasures look through all logs
         "spark.dynamicAllocation.initialExecutors": min(executors, 3),
         "spark.dynamicAllocation.maxExecutors": executors,
     }
+
+
+def spark_parameters(settings: SubmitSettings) -> str:
+    """`sparkSubmitParameters`: the job's code, its workers, and their environment."""
+    conf = worker_conf(settings.max_vcpu, settings.executor_cores)
+    conf["spark.eventLog.compress"] = "false"  # erasures look through all logs
     environment = {
         "PYTHONPATH": "./environment",
         "AWS_REGION": settings.aws_region,

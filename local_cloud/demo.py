@@ -56,7 +56,10 @@ def demo(photos: Path, out: Path) -> None:
         say(f"{get_batch(stack, batch, results).files} files of results fetched")
         _sum_up(stack, record)
         drawn = draw_map(LocalStore(results), photos.resolve().parent, out / "map.png")
-        print(f"  files       {results}: Results/ Results_PCA/ Results_CSV/ Rejected/ receipts/")
+        print(
+            f"  files       {results}: Results/ Results_PCA/ Results_CSV/ Rejected/ "
+            "Thumbnails/ receipts/"
+        )
         print(f"  map         {out / 'map.png' if drawn else 'none: there is nothing to draw'}")
 
 

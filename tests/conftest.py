@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # what a function's environment always has; read when the functions are imported
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "darkroom")
@@ -156,3 +157,39 @@ def spark(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = tmp_path_factory.mktemp("spark") / "spark.log"
     with session(2, home(), log) as running:
         yield running
+
+
+def _folder(target: Path, seeds: range) -> Path:
+    for seed in seeds:
+        path = target / ("apple" if seed % 2 else "Pêche plate") / f"{seed}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(seed))
+    (target / "apple" / "empty.jpg").write_bytes(b"")
+    (target / "letter.jpg").write_bytes(b"Dear Sir or Madam,")
+    return target
+
+
+@pytest.fixture(scope="session")
+def place(spark: Any, tmp_path_factory: pytest.TempPathFactory, onnx_bytes: bytes) -> Path:
+    """A folder with `results` of spring and autumn; they share one picture, and one name of spring
+    has a line break in it. Autumn differs so much that the coordinates' version is the second."""
+    from darkroom.csv_export import export_csv
+    from darkroom.layout import Run
+    from darkroom.manifest import walk_folder
+    from darkroom.parquet import COMPONENTS
+    from darkroom.storage import LocalStore
+    from emr_serverless_job.request import Request
+    from emr_serverless_job.run_job import run_job
+
+    base = tmp_path_factory.mktemp("place")
+    spring = _folder(base / "spring", range(10, 40))
+    (spring / "apple" / "two\nlines.jpg").write_bytes(jpeg(50))
+    autumn = _folder(base / "autumn", range(100, 190))
+    (autumn / "apple" / "again.jpg").write_bytes(jpeg(13))
+    results = LocalStore(base / "results")
+    for batch in (spring, autumn):
+        run = Run(batch.name, 1)
+        account = run_job(spark, Request(run, walk_folder(batch), results.uri, onnx_bytes))
+        assert account.pca is not None
+        export_csv(results, run, account.pca.version, COMPONENTS)
+    return base

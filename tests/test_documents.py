@@ -63,13 +63,33 @@ def test_measured_numbers_are_those_of_the_results() -> None:
     assert table() in (ROOT / "README.md").read_text()
 
 
-def test_named_lines_say_what_the_privacy_document_claims() -> None:
-    claims = re.findall(r"`([\w./]+):(\d+)` `([^`]+)`", (ROOT / "docs/privacy.md").read_text())
-    assert len(claims) > 20
+@pytest.mark.parametrize(("document", "least"), [("privacy.md", 20), ("criteria.md", 35)])
+def test_named_lines_say_what_the_document_claims(document: str, least: int) -> None:
+    claims = re.findall(r"`([\w./]+):(\d+)` `([^`]+)`", (ROOT / "docs" / document).read_text())
+    assert len(claims) >= least
     for file, line, text in claims:
         lines = (ROOT / file).read_text().splitlines()
         now = [number for number, found in enumerate(lines, 1) if text in found]
         assert int(line) in now, f"{file}: {text!r} stands in line {now}, not {line}"
+
+
+def test_named_tests_and_measurements_exist() -> None:
+    text = (ROOT / "docs/criteria.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    for result in re.findall(r"`(benchmarks/results/\w+\.json)`", text):
+        assert (ROOT / result).is_file(), result
+
+
+def test_each_criterion_is_answered_in_both_languages() -> None:
+    parts = re.split(r"^## ", (ROOT / "docs/criteria.md").read_text(), flags=re.M)[1:]
+    expected = ["C1.CE1", "C1.CE2", "C2.CE1", "C2.CE2", "C2.CE3", "C3.CE1", "C3.CE2", "C3.CE3",
+                "C3.CE4"]  # fmt: skip
+    assert [part.split(":")[0] for part in parts] == expected
+    for part in parts:
+        assert all(word in part for word in ("**FR.**", "**EN.**", "Preuve / proof:"))
 
 
 def test_exceptions_of_the_linters_are_those_of_the_privacy_document() -> None:

@@ -240,7 +240,7 @@ def test_points_are_read_once_until_their_run_changes(store: LocalStore) -> None
 
 def test_thumbnails_are_found_by_path(store: LocalStore) -> None:
     run = Run("spring", 1)
-    rows = [{"path": f"spring/{i}.jpg", "webp": bytes([i]), "content_sha256": ""} for i in range(3)]
+    rows = [{"path": f"spring/{i}.jpg", "jpeg": bytes([i]), "content_sha256": ""} for i in range(3)]
     table = pa.Table.from_pylist(rows, THUMBNAILS_SCHEMA)
     store.write(f"{run.thumbnails}/part-00000.parquet", to_parquet(table))
     found = thumbnails(store, run, "part-00000", ["spring/2.jpg", "spring/none.jpg"])

@@ -354,11 +354,11 @@ def test_downloads_open_in_other_tools(finished: Page, tmp_path: Path) -> None:
     assert atlas.column_names == ["path", "label", "run", "x", "y", "pca", "image"]
     assert atlas.num_rows == 60
     rows = atlas.to_pylist()
-    assert all(row["image"]["bytes"][8:12] == b"WEBP" for row in rows)
+    assert all(row["image"]["bytes"][:3] == b"\xff\xd8\xff" for row in rows)
     assert all(row["pca"][:2] == [row["x"], row["y"]] for row in rows)
     folder = tmp_path / "explore" / "summer.fiftyone"
     labels = json.loads((folder / "labels.json").read_text())
-    assert {f"{stem}.webp" for stem in labels["labels"]} == set(os.listdir(folder / "data"))
+    assert {f"{stem}.jpeg" for stem in labels["labels"]} == set(os.listdir(folder / "data"))
     paths = json.loads((folder / "paths.json").read_text())
     for stem, number in labels["labels"].items():
         assert labels["classes"][number] == paths[stem].split("/")[1]

@@ -1,10 +1,18 @@
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
 from darkroom import pca, statistics
+from darkroom.corpus import statistics_of_files
 from darkroom.errors import UsageError
+from darkroom.parquet import to_parquet
 from darkroom.statistics import statistics_of
+from darkroom.storage import LocalStore
+from darkroom.vectors import vector_column
 
 
 def cloud(n: int, seed: int = 0, d: int = 40, spread: float = 3.0) -> NDArray[np.float32]:
@@ -34,6 +42,20 @@ def test_statistics_survive_storage_bit_for_bit() -> None:
 def test_statistics_of_other_dimensions_do_not_merge() -> None:
     with pytest.raises(UsageError, match="dimensions"):
         statistics_of(cloud(3, d=4)) + statistics_of(cloud(3, d=5))
+
+
+def test_statistics_of_many_files_need_the_memory_of_a_few(tmp_path: Path) -> None:
+    store, d, files = LocalStore(tmp_path), 300, 30
+    for number in range(files):
+        features = vector_column(cloud(4, seed=number, d=d))
+        store.write(f"{number}.parquet", to_parquet(pa.table({"features": features})))
+    tracemalloc.start()
+    merged = statistics_of_files(store, [f"{number}.parquet" for number in range(files)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert merged is not None
+    assert merged.n == 4 * files
+    assert peak < 8 * merged.gram.nbytes
 
 
 def test_components_are_those_of_an_eigendecomposition() -> None:

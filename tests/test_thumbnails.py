@@ -13,9 +13,9 @@ from darkroom.thumbnails import SIDE, thumbnail, thumbnail_of_truncated
 from tests.conftest import encoded, jpeg, picture
 
 
-def opened(webp: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(webp))
-    assert image.format == "WEBP"
+def opened(jpeg: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(jpeg))
+    assert image.format == "JPEG"
     return image
 
 

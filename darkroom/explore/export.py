@@ -55,8 +55,8 @@ def write_fiftyone(results: Store, runs: Iterable[Run], batch: str) -> int:
     folder = f"explore/{escape(batch)}.fiftyone"
     classes: list[str] = []
     labels, paths = {}, {}
-    for stem, path, label, webp in _pictures(results, runs):
-        results.write(f"{folder}/data/{stem}.webp", webp)
+    for stem, path, label, jpeg in _pictures(results, runs):
+        results.write(f"{folder}/data/{stem}.jpeg", jpeg)
         if label not in classes:
             classes.append(label)
         labels[stem], paths[stem] = classes.index(label), path
@@ -69,5 +69,5 @@ def write_fiftyone(results: Store, runs: Iterable[Run], batch: str) -> int:
 def _pictures(results: Store, runs: Iterable[Run]) -> Iterator[tuple[str, str, str, bytes]]:
     """Name, key, label and picture of each image that has a thumbnail."""
     for run in runs:
-        for number, (path, webp) in enumerate(sorted(all_thumbnails(results, run).items())):
-            yield f"{run.number}-{number:07d}", path, label_of(path), webp
+        for number, (path, jpeg) in enumerate(sorted(all_thumbnails(results, run).items())):
+            yield f"{run.number}-{number:07d}", path, label_of(path), jpeg

@@ -13,26 +13,26 @@ from darkroom.parquet import from_parquet
 from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
 
-_COLUMNS = ["path", "webp"]
+_COLUMNS = ["path", "jpeg"]
 
 
 def thumbnails(store: Store, run: Run, part: str, paths: Collection[str]) -> dict[str, bytes]:
-    """WebP by path, of those images in one file that there is a picture of."""
+    """JPEG by path, of those images in one file that there is a picture of."""
     try:
         data = store.read(f"{run.thumbnails}/{part}.parquet")
     except ObjectNotFoundError:  # switched off, expired, or nothing but damaged images
         return {}
     table = from_parquet(data, _COLUMNS)
     rows = table.filter(pc.is_in(table["path"], pa.array(list(paths), pa.string())))
-    return dict(zip(rows["path"].to_pylist(), rows["webp"].to_pylist(), strict=True))
+    return dict(zip(rows["path"].to_pylist(), rows["jpeg"].to_pylist(), strict=True))
 
 
 def all_thumbnails(store: Store, run: Run) -> dict[str, bytes]:
-    """WebP by path, of all images of a run that there is a picture of."""
+    """JPEG by path, of all images of a run that there is a picture of."""
     files = store.list(run.thumbnails, ".parquet")
     tables = (from_parquet(data, _COLUMNS) for data in read_ahead(store.read, files, 8))
     return {
-        path: webp
+        path: jpeg
         for table in tables
-        for path, webp in zip(table["path"].to_pylist(), table["webp"].to_pylist(), strict=True)
+        for path, jpeg in zip(table["path"].to_pylist(), table["jpeg"].to_pylist(), strict=True)
     }

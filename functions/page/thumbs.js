@@ -38,8 +38,8 @@ async function ask(file) {
     const found = await get(file, { path: some.map(([path]) => path) }).catch(() => null);
     for (const [path, resolves] of some) {
       if (!found) forget(file, path);
-      const webp = found?.thumbnails[path];
-      for (const resolve of resolves) resolve(webp ? `data:image/webp;base64,${webp}` : null);
+      const jpeg = found?.thumbnails[path];
+      for (const resolve of resolves) resolve(jpeg ? `data:image/jpeg;base64,${jpeg}` : null);
     }
   }
 }

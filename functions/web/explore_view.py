@@ -96,7 +96,7 @@ class ExploreView:
         }
 
     def thumbnails(self, run: Run, part: str, paths: Sequence[str]) -> dict[str, Any]:
-        """Small pictures of some images in one file: WebP in Base64, None where there is none."""
+        """Small pictures of some images in one file: JPEG in Base64, None where there is none."""
         found = thumbnails(self.results, run, part, paths)
         return {
             "thumbnails": {

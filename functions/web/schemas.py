@@ -111,7 +111,7 @@ SCHEMAS: Schema = {
     "Thumbnails": _object(
         thumbnails={
             "type": "object",
-            "description": "By path: WebP in Base64, or null",
+            "description": "By path: JPEG in Base64, or null",
             "additionalProperties": _or_null(_TEXT),
         }
     ),

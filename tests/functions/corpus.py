@@ -97,7 +97,7 @@ def featurize(world: World, run: Run, entries: list[Entry]) -> None:
         results.write(f"{run.results}/part-{number:05d}.parquet", to_parquet(table))
         if number:
             continue  # one file of thumbnails a run: each costs the fault tests seconds
-        small = table.select(["path", "content_sha256"]).append_column("webp", table["path"])
+        small = table.select(["path", "content_sha256"]).append_column("jpeg", table["path"])
         small = small.cast(THUMBNAILS_SCHEMA)
         results.write(f"{run.thumbnails}/part-{number:05d}.parquet", to_parquet(small))
     if bad:

@@ -1,0 +1,142 @@
+"""Figures in documents: filled in from the files that hold them, and found where none does.
+
+What holds figures: `results/*.json`, the parameters of `template.yaml`, and the constants of the
+code. A slide names them, `{{end_to_end.seconds.all:.0f}}`, and gets them when it is built; a
+document that is read as it is states them, and `unheld` finds those that no file holds (any more).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+
+from benchmarks.latency import DELAY_SECONDS
+from benchmarks.record import RESULTS
+from darkroom.errors import UsageError
+from darkroom.explore.map import MOST_POINTS
+from darkroom.images import Limits
+from darkroom.parquet import COMPONENTS
+from darkroom.pca import KEEP_SHARE
+from emr_serverless_job.featurize import PART_IMAGES
+
+_FILLED = re.compile(r"\{\{\s*([\w.-]+)(?:\*(\d+))?(?::([^}\s]+))?\s*\}\}")
+_NUMBER = r"(?<![\w.,\u202f-])(\d{1,3}(?:[,\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?)"
+_THIN = "\u202f"  # a narrow no-break space
+
+# a unit, as documents write it; the names under which values of that kind are held, and by what a
+# held value is multiplied to be in it
+_UNITS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
+    (r"s|seconds?|secondes?", r"second", (1,)),
+    (r"ms", r"second", (1000,)),
+    (r"min|minutes?", r"second|minute", (1, 1 / 60)),
+    (r"h|hours?|heures?", r"second", (1 / 3600,)),
+    (r"days?|jours?", r"days", (1,)),
+    (r"years?|ans?", r"days", (1 / 365,)),
+    (r"MB|Mo", r"megabyte|bytes", (1, 1e-6)),
+    (r"GB|Go", r"megabyte|bytes", (1e-3, 1e-9)),
+    (r"KB|kB|Ko|ko", r"bytes", (1e-3,)),
+    (r"megapixels|mégapixels", r"megapixels", (1,)),
+    (r"%", r"ratio|share|variance_kept|cheaper", (100,)),
+    (r"images/s", r"images_per_second", (1,)),
+    (r"frames|a second|par seconde", r"per_second", (1,)),
+    (r"times|fois|\u00d7", r"times|ratio", (1,)),
+    (r"USD|\$", r"cost|usd", (1,)),
+    (r"vCPU-hours?|vCPU-heures?", r"vcpu_hours", (1,)),
+    (r"GB-hours?|Go-heures?", r"gb_hours", (1,)),
+    (r"images|rows|lignes|points|photos|events|événements|faults|calls", r"", (1,)),
+)
+_STATED = re.compile(
+    rf"{_NUMBER}[ \u00a0\u202f]?(?:({'|'.join(unit for unit, _, _ in _UNITS)})(?!\w))"
+)
+
+
+@cache
+def held() -> Mapping[str, Any]:
+    """All that holds figures, by name: the results, `template` and `code`."""
+    results = {path.stem: _result(json.loads(path.read_text())) for path in RESULTS.glob("*.json")}
+    parameters = yaml_parse((RESULTS.parents[1] / "template.yaml").read_text())["Parameters"]
+    return {
+        **results,
+        "template": {name: entry.get("Default") for name, entry in parameters.items()},
+        "code": {
+            "components": COMPONENTS,
+            "kept_share": KEEP_SHARE,
+            "least_images": COMPONENTS + 1,
+            "most_points": MOST_POINTS,
+            "part_images": {"least": PART_IMAGES[0], "most": PART_IMAGES[1]},
+            "dimensions": 1280,  # MobileNetV2's, before its last layer
+            "delay_seconds": DELAY_SECONDS,
+            "limits": {
+                "megabytes": Limits().max_bytes >> 20,
+                "megapixels": Limits().max_pixels // 10**6,
+            },
+        },
+    }
+
+
+def _result(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**document["numbers"], "machine": document["machine"]["processor"]}
+
+
+def fill(text: str, language: str) -> str:
+    """`text` with each `{{name}}`, `{{name:format}}` or `{{name*factor:format}}` filled in.
+
+    Formats are Python's; numbers are written as the language (`en`, `fr`) writes them. Raises
+    `UsageError` where nothing of that name is held.
+    """
+    return _FILLED.sub(lambda found: _written(*found.groups(), language), text)
+
+
+def _written(name: str, factor: str | None, form: str | None, language: str) -> str:
+    value: Any = held()
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise UsageError(f"no file holds {name}")
+        value = value[part]
+    if isinstance(value, str):
+        return value
+    text = format(value * int(factor or 1), form or ("," if isinstance(value, int) else ""))
+    if language == "fr":
+        text = text.replace(",", _THIN).replace(".", ",").replace("%", _THIN + "%")
+    return text
+
+
+def stated(text: str) -> Iterator[tuple[str, str]]:
+    """Each figure that a Markdown text states, as (number, unit); code and commands are none."""
+    for fence in (r"^```.*?^```", r"`[^`\n]*`"):
+        text = re.sub(fence, "", text, flags=re.M | re.S)
+    for found in _STATED.finditer(text):
+        yield found[1], found[2]
+
+
+def unheld(text: str) -> list[str]:
+    """The figures of a text that no file holds."""
+    return [f"{number} {unit}" for number, unit in stated(text) if not _is_held(number, unit)]
+
+
+def _is_held(number: str, unit: str) -> bool:
+    plain = re.sub(r"[,\u202f](?=\d{3}(?!\d))", "", number).replace(",", ".")
+    decimals = len(plain.partition(".")[2])
+    kinds = [kind for kind in _UNITS if re.fullmatch(kind[0], unit)]
+    return any(
+        re.search(named, path, re.I) and round(value * scale, decimals) == float(plain)
+        for path, value in _leaves("", held())
+        for _, named, scales in kinds
+        for scale in scales
+    )
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}", inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(path, inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, float(value)

@@ -1,0 +1,1 @@
+"""The slides, and how they are made."""
