@@ -9,7 +9,7 @@ CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml 
   setuptools wcwidth wheel xmod
 WITH_DEV := demo job cloud functions catalog api
 
-.PHONY: demo test test-pipeline test-stack test-rest faults check lint types template bench bench-e2e bench-page bench-rivals requirements page clean
+.PHONY: demo test test-pipeline test-stack test-rest faults check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -97,6 +97,15 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 .lint/%/.done: requirements/lint-%.txt
 	$(PYTHON) -m venv .lint/$*
 	$(call install,.lint/$*,lint-$*)
+	touch $@
+
+# presentation/ as HTML, PDF and PPTX, in French and English (needs `npm` and Chromium)
+slides: $(VENV)/.dev build/slides/.done
+	$(BIN)/python -m presentation.build build/slides
+
+build/slides/.done: presentation/package-lock.json
+	mkdir -p build/slides && cp presentation/package.json presentation/package-lock.json build/slides
+	cd build/slides && PUPPETEER_SKIP_DOWNLOAD=1 npm ci --no-fund --no-audit
 	touch $@
 
 # after a change of a requirements/*.in: needs `uv`

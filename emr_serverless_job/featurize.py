@@ -66,8 +66,9 @@ def featurize_run(
     """
     context = spark.sparkContext
     done = context.accumulator(0)
+    model = context.broadcast(request.model)
     task = _Task(
-        context.broadcast(request.model),
+        model,
         backbone_id(request.model),
         done,
         request.output,
@@ -157,7 +158,8 @@ class _ManifestTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for row in rows_of(batches):
             entries = [Entry(**entry) for entry in _list(row["entries"])]
-            yield self.task.store(int(str(row["part"])), fetch(entries, self.task.limits))
+            fetched = fetch(entries, self.task.limits)
+            yield self.task.store(int(str(row["part"])), fetched)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,17 @@ def slides(language: str) -> str:
     """The Markdown of all slides, as Marp takes it. Raises `UsageError` where a figure or a line
     that is named does not exist (any more)."""
     text = (HERE / f"darkroom.{language}.md").read_text()
-    return fill(_SOURCE.sub(_quoted, text), language)
+    filled = fill(_SOURCE.sub(_quoted, text), language)
+    return _spaced(filled) if language == "fr" else filled
+
+
+def _spaced(text: str) -> str:
+    """With the narrow no-break spaces that French wants before signs, but in code and diagrams."""
+    parts = re.split(r"(^```.*?^```$|`[^`\n]+`)", text, flags=re.M | re.S)
+    return "".join(
+        part if part.startswith("`") else re.sub(r"(?<!\s) (?=[:;?!])", "\u202f", part)
+        for part in parts
+    )
 
 
 def _quoted(found: re.Match[str]) -> str:
@@ -46,27 +56,21 @@ def build(folder: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
     for name in ("marp.config.mjs", "theme.css"):
         shutil.copy(HERE / name, folder)
     shutil.copytree(HERE / "pictures", folder / "pictures", dirs_exist_ok=True)
-    shutil.copy(HERE.parent / "docs/page.png", folder / "pictures")
     made = []
     for language in LANGUAGES:
         source = folder / f"darkroom.{language}.md"
         source.write_text(slides(language))
         for kind in formats:
             made.append(source.with_suffix(f".{kind}"))
-            marp(
-                folder,
-                source.name,
-                "--output",
-                made[-1].name,
-                f"--{kind}" if kind != "html" else "",
-            )
+            options = [] if kind == "html" else [f"--{kind}"]
+            marp(folder, source.name, "--output", made[-1].name, *options)
     return made
 
 
 def marp(folder: Path, *options: str) -> None:
     """Run Marp's command line in the folder."""
     command = ["npx", "--no-install", "marp", "--config", "marp.config.mjs", "--no-stdin", *options]
-    subprocess.run(list(filter(None, command)), cwd=folder, check=True, env=_browser())
+    subprocess.run(command, cwd=folder, check=True, env=_browser())
 
 
 def _browser() -> dict[str, str]:

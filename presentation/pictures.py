@@ -48,7 +48,7 @@ def _draw_map(points: list[Points], root: Path, target: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-    figure, axes = pyplot.subplots(figsize=(7.6, 5.6), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(7.0, 5.3), layout="constrained")
     for run in points:
         axes.scatter(*run.vectors[:, :2].T, s=4, color=SOFT)
         for path, point in zip(run.rows["path"].to_pylist(), run.vectors[:, :2], strict=True):
@@ -67,7 +67,7 @@ def _draw_scree(store: Store, version: int, target: Path) -> None:
     basis = json.loads(store.read(f"{pca_model(version)}/model.json"))
     ratio = 100 * np.array(basis["explained_variance_ratio"])
     number = np.arange(1, len(ratio) + 1)
-    figure, axes = pyplot.subplots(figsize=(4.4, 3.6), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(4.2, 3.5), layout="constrained")
     axes.bar(number, ratio, color=SOFT)
     axes.plot(number, ratio.cumsum(), color=ACCENT, linewidth=3)
     axes.set(ylim=(0, 100), xlabel="PC", ylabel="%", xticks=[1, 10, 25, 50])
