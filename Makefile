@@ -19,7 +19,8 @@ demo: $(VENV)/.demo
 
 # the tests of the whole stack mostly wait: they run beside the others, in two groups
 PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_cli.py
-STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py
+STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py tests/test_slides.py \
+  tests/test_notebooks.py tests/test_query.py
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-pipeline test-stack test-rest

@@ -89,7 +89,7 @@ def fill(text: str, language: str) -> str:
     Formats are Python's; numbers are written as the language (`en`, `fr`) writes them. Raises
     `UsageError` where nothing of that name is held.
     """
-    return _FILLED.sub(lambda found: _written(*found.groups(), language), text)
+    return _FILLED.sub(lambda found: _written(found[1], found[2], found[3], language), text)
 
 
 def _written(name: str, factor: str | None, form: str | None, language: str) -> str:

@@ -50,7 +50,7 @@ def _draw_map(points: list[Points], root: Path, target: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7.0, 5.3), layout="constrained")
     for run in points:
-        axes.scatter(*run.vectors[:, :2].T, s=4, color=SOFT)
+        axes.scatter(run.vectors[:, 0], run.vectors[:, 1], s=4, color=SOFT)
         for path, point in zip(run.rows["path"].to_pylist(), run.vectors[:, :2], strict=True):
             with Image.open(root / path) as image:
                 small = image.convert("RGB")
