@@ -21,6 +21,7 @@ from time import monotonic
 
 import numpy as np
 import pyarrow as pa
+from botocore.exceptions import ClientError
 
 from benchmarks.record import save
 from darkroom.layout import Run
@@ -42,6 +43,10 @@ class FolderS3:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def head_object(self, **words: str) -> dict[str, object]:  # noqa: D102
+        absent = {"Error": {"Code": "404"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+        raise ClientError(absent, "HeadObject")
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, object]:  # noqa: N803, D102
         path = self.root / Key
@@ -69,10 +74,12 @@ class FolderS3:
 
 
 def make_files(root: Path, rows: int) -> None:
-    """Coordinates as the job writes them."""
+    """Coordinates as the job writes them, and the names of the features' files."""
     random = np.random.default_rng(0)
     folder = root / _RUN.results_pca(1)
     folder.mkdir(parents=True)
+    features = root / _RUN.results
+    features.mkdir(parents=True)
     for number, start in enumerate(range(0, rows, _ROWS_PER_FILE)):
         count = min(_ROWS_PER_FILE, rows - start)
         names = [f"bench/Pêche plate/{start + row}.jpg" for row in range(count)]
@@ -85,6 +92,7 @@ def make_files(root: Path, rows: int) -> None:
         }
         table = pa.table([columns[name] for name in PCA_SCHEMA.names], schema=PCA_SCHEMA)
         (folder / f"part-{number:05d}.parquet").write_bytes(to_parquet(table))
+        (features / f"part-{number:05d}.parquet").touch()
 
 
 def export(root: Path) -> None:

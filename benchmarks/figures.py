@@ -18,11 +18,26 @@ from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from benchmarks.latency import DELAY_SECONDS
 from benchmarks.record import RESULTS
 from darkroom.errors import UsageError
+from darkroom.explore.images import CACHED_BYTES
 from darkroom.explore.map import MOST_POINTS
+from darkroom.explore.outliers import SAMPLE
 from darkroom.images import Limits
 from darkroom.parquet import COMPONENTS
 from darkroom.pca import KEEP_SHARE
 from emr_serverless_job.featurize import PART_IMAGES
+from functions.job_runs import worker_conf
+from functions.web.explore_view import MOST_IMAGES
+from local_cloud.spark_submit import LOG_SECONDS
+
+# what AWS sets, as its documents say in 2026
+AWS = {
+    "item_bytes": 400_000,  # DynamoDB
+    "api_gateway_seconds": 30,
+    "free_storage_bytes": 20 * 10**9,  # of an EMR Serverless worker
+    "queue_days": 14,  # SQS, the longest
+    "backups_days": 35,  # DynamoDB's point in time recovery
+    "arm64_cheaper": 0.20,
+}
 
 _FILLED = re.compile(r"\{\{\s*([\w.-]+)(?:\*(\d+))?(?::([^}\s]+))?\s*\}\}")
 _NUMBER = r"(?<![\w.,\u202f-])(\d{1,3}(?:[,\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?)"
@@ -59,10 +74,16 @@ _STATED = re.compile(
 def held() -> Mapping[str, Any]:
     """All that holds figures, by name: the results, `template` and `code`."""
     results = {path.stem: _result(json.loads(path.read_text())) for path in RESULTS.glob("*.json")}
-    parameters = yaml_parse((RESULTS.parents[1] / "template.yaml").read_text())["Parameters"]
+    template = yaml_parse((RESULTS.parents[1] / "template.yaml").read_text())
     return {
         **results,
-        "template": {name: entry.get("Default") for name, entry in parameters.items()},
+        "template": {name: entry.get("Default") for name, entry in template["Parameters"].items()},
+        "functions": {
+            name: {"memory_megabytes": entry["MemorySize"], "seconds": entry["Timeout"]}
+            for name, resource in template["Resources"].items()
+            if "MemorySize" in (entry := resource.get("Properties", {}))
+        },
+        "aws": AWS,
         "code": {
             "components": COMPONENTS,
             "kept_share": KEEP_SHARE,
@@ -71,12 +92,26 @@ def held() -> Mapping[str, Any]:
             "part_images": {"least": PART_IMAGES[0], "most": PART_IMAGES[1]},
             "dimensions": 1280,  # MobileNetV2's, before its last layer
             "delay_seconds": DELAY_SECONDS,
+            "statistics_bytes": 8 * 1280 * 1281 // 2,
+            "log_seconds": LOG_SECONDS,
+            "explore": {
+                "images": MOST_IMAGES,
+                "cached_megabytes": CACHED_BYTES >> 20,
+                "sample": SAMPLE,
+            },
+            "worker_bytes": {cores: _bytes_a_core(cores) for cores in (1, 4)},
             "limits": {
                 "megabytes": Limits().max_bytes >> 20,
                 "megapixels": Limits().max_pixels // 10**6,
             },
         },
     }
+
+
+def _bytes_a_core(cores: int) -> float:
+    conf = worker_conf(cores + 4, cores)
+    parts = ("spark.executor.memory", "spark.executor.memoryOverhead")
+    return sum(int(str(conf[part])[:-1]) for part in parts) * 10**9 / cores
 
 
 def _result(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ from local_cloud.emr_serverless import Job, Outcome
 _LEFT_OUT = ("spark.emr-serverless.", "spark.executorEnv.", "spark.dynamicAllocation.",
              "spark.executor.")  # fmt: skip
 _LOOK_SECONDS = 0.2
-_LOG_SECONDS = 10.0
+LOG_SECONDS = 10.0
 _TIMED_OUT = "Job execution timed out"
 
 
@@ -79,7 +79,7 @@ class SparkSubmit:
         shown = time.monotonic()
         while process.poll() is None:
             time.sleep(_LOOK_SECONDS)
-            if time.monotonic() - shown > _LOG_SECONDS:
+            if time.monotonic() - shown > LOG_SECONDS:
                 self._put_logs(job, folder)
                 shown = time.monotonic()
             if time.monotonic() > limit:

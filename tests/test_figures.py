@@ -11,14 +11,14 @@ from benchmarks.figures import fill, held, stated, unheld
 from benchmarks.table import table
 from darkroom.errors import UsageError
 from presentation.build import HERE, LANGUAGES
+from tests.test_documents import DOCUMENTS
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readme_and_the_criteria_state_what_files_hold() -> None:
-    readme = (ROOT / "README.md").read_text().replace(table(), "")
-    assert unheld(readme) == []
-    assert unheld((ROOT / "docs/criteria.md").read_text()) == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_state_what_files_hold(document: Path) -> None:
+    assert unheld(document.read_text().replace(table(), "")) == []
 
 
 def test_the_readme_shows_what_the_demo_printed() -> None:

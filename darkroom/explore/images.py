@@ -20,7 +20,7 @@ from darkroom.storage import Store
 from darkroom.vectors import vectors_of
 
 _COLUMNS = ["path", "label", "content_sha256", "pca"]
-_CACHED_BYTES = 200 * 1024 * 1024
+CACHED_BYTES = 200 * 1024 * 1024
 _FILES_AHEAD = 16
 _ROWS = pa.schema({"path": pa.string(), "label": pa.string(), "content_sha256": pa.string()})
 
@@ -136,7 +136,7 @@ class PointCache:
     """The points of runs, read once and kept while there is room; the longest unused go first."""
 
     store: Store
-    most_bytes: int = _CACHED_BYTES
+    most_bytes: int = CACHED_BYTES
     _kept: OrderedDict[tuple[Seen, int], Points] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -12,7 +12,7 @@ from darkroom.explore.images import Image, Points, locate
 from darkroom.explore.sample import smallest_contents
 
 NEIGHBOUR = 5  # which neighbour's cosine is looked at
-_REFERENCE = 4096  # images that the others are compared with, at most
+SAMPLE = 4096  # images that the others are compared with, at most
 _BLOCK = 4096
 
 
@@ -33,7 +33,7 @@ def outliers(points: Sequence[Points], count: int) -> list[Outlier]:
     vectors = unit_vectors(points)
     if len(vectors) < 2:
         return []
-    reference = vectors[smallest_contents(points, _REFERENCE)]
+    reference = vectors[smallest_contents(points, SAMPLE)]
     nth = min(NEIGHBOUR + 1, len(reference))  # an image is its own nearest
     score = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), _BLOCK):

@@ -23,7 +23,7 @@ from functions.runs import RunTable
 from functions.web.names import id_of
 from functions.web.problems import bad_request, not_found
 
-_MOST_IMAGES = 300_000
+MOST_IMAGES = 300_000
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class ExploreView:
     def _points(self, batches: Sequence[str], version: int) -> list[Points]:
         """All points at once. Raises `ProblemError` where they are too many for one answer."""
         seen = self._seen(batches)
-        if sum(run.images or 0 for run in seen) > _MOST_IMAGES:
+        if sum(run.images or 0 for run in seen) > MOST_IMAGES:
             raise bad_request(
-                f"more than {_MOST_IMAGES} images are too many for one answer: name fewer batches, "
+                f"more than {MOST_IMAGES} images are too many for one answer: name fewer batches, "
                 "or ask the results themselves (docs/query.md)"
             )
         return newest_only(list(self.cache.points(seen, version))) if version else []
