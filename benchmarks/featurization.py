@@ -21,6 +21,7 @@ from darkroom.images import Limits, Pixels, read_image
 from darkroom.layout import Run
 from darkroom.manifest import Entry, walk_folder
 from darkroom.storage import LocalStore
+from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
 
@@ -70,7 +71,7 @@ def job_rate(entries: list[Entry], onnx: bytes, out: Path) -> float:
     shutil.rmtree(out, ignore_errors=True)
     request = Request(Run("bench", 1), entries, LocalStore(out).uri, onnx)
     with session(CORES, home(), out / "spark.log") as spark:
-        receipt = run_job(spark, request)
+        receipt = run_job(OnSpark(spark), request)
     return receipt.processed / receipt.seconds["features"]
 
 

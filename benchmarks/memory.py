@@ -18,6 +18,7 @@ from darkroom.cli.local_spark import session
 from darkroom.layout import Run
 from darkroom.manifest import walk_folder
 from darkroom.storage import LocalStore
+from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
 
@@ -94,7 +95,7 @@ def measure_one(folder: Path, onnx: bytes) -> dict[str, int]:
     shutil.rmtree(out, ignore_errors=True)
     request = Request(Run("bench", 1), walk_folder(folder), LocalStore(out).uri, onnx)
     with watched() as peaks, session(2, home(), out / "spark.log") as spark:
-        run_job(spark, request)
+        run_job(OnSpark(spark), request)
     return peaks
 
 

@@ -22,6 +22,7 @@ from darkroom.parquet import to_parquet
 from darkroom.storage import LocalStore
 from darkroom.vectors import vector_column
 from emr_serverless_job.coordinates import run_statistics
+from emr_serverless_job.on_spark import OnSpark
 
 VECTORS, DIMENSIONS, FILES, ROUNDS = 20_000, 1280, 20, 3
 METHOD = (
@@ -49,7 +50,7 @@ def write_features(store: LocalStore) -> list[str]:
 
 def fit_ours(spark: SparkSession, store: LocalStore, keys: list[str]) -> pca.Pca:
     """What the job does."""
-    statistics = run_statistics(spark, store.uri, keys)
+    statistics = run_statistics(OnSpark(spark), store.uri, keys)
     if statistics is None:
         raise SystemExit("no features to fit")
     return pca.fit(statistics)

@@ -20,7 +20,8 @@ METHOD = (
     "wall time of the whole process, start and imports included, 2 cores, same files, ONNX model, "
     "decoder and batch size. Rivals: list the files, features to Parquet in two workers, read them "
     "back, 50 components from the same statistics, coordinates to Parquet. darkroom run: the same, "
-    "and manifest, hashes, CSV and receipt. Rounds alternate, medians"
+    "and manifest, hashes, thumbnails, CSV and receipt; in threads, as it does by default, and on "
+    "Spark (--engine spark). Rounds alternate, medians"
 )
 RIVAL_PYTHON = Path(".bench/rivals/bin/python")
 
@@ -53,6 +54,7 @@ def main() -> None:
     rival = [str(RIVAL_PYTHON), "-m"]
     commands = {
         "darkroom": [*ours, "--out", str(out), "--model", model],
+        "darkroom_on_spark": [*ours, "--out", str(out), "--model", model, "--engine", "spark"],
         "daft": [*rival, "benchmarks.rival_daft", str(folder), str(out), model],
         "ray": [*rival, "benchmarks.rival_ray", str(folder), str(out), model],
     }
@@ -67,6 +69,9 @@ def main() -> None:
         "seconds": took,
         "times_as_fast_as_daft": round(took["daft"] / took["darkroom"], 3),
         "times_as_fast_as_ray": round(took["ray"] / took["darkroom"], 3),
+        "times_as_fast_on_spark": {
+            name: round(took[name] / took["darkroom_on_spark"], 3) for name in ("daft", "ray")
+        },
     }
     save("rivals", METHOD, numbers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 from PIL import Image, ImageFile
 
@@ -10,6 +11,20 @@ from darkroom.images import FORMATS, Pixels
 
 SIDE = 96  # pixels of the longer side
 _QUALITY = 65  # 1.9 KB and 0.2 ms; WebP would be two thirds of that, and take three times as long
+
+
+class _Lenient(threading.local):
+    """Whether this thread takes what there is of a truncated image: Pillow has but one switch for
+    all threads, and others must not take such an image for a whole one meanwhile."""
+
+    here = False
+
+    def __bool__(self) -> bool:
+        return self.here
+
+
+_lenient = _Lenient()
+ImageFile.LOAD_TRUNCATED_IMAGES = _lenient  # type: ignore[assignment]
 
 
 def thumbnail(pixels: Pixels) -> bytes:
@@ -22,7 +37,7 @@ def thumbnail_of_truncated(data: bytes) -> bytes | None:
 
     For images whose size has been checked: all there is of it is decoded.
     """
-    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    _lenient.here = True
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
@@ -31,7 +46,7 @@ def thumbnail_of_truncated(data: bytes) -> bytes | None:
     except Exception:  # decoders raise nearly anything on damaged bytes
         return None
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        _lenient.here = False
 
 
 def _encoded(image: Image.Image, width: int, height: int) -> bytes:

@@ -7,16 +7,12 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
-import numpy as np
 import pyarrow as pa
-from pyspark import Broadcast
-from pyspark.sql import DataFrame, SparkSession
 
 from darkroom import pca, receipt, statistics
 from darkroom.backbone import backbone_id
 from darkroom.corpus import merged_statistics, project_file, statistics_of_files
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet
 from darkroom.pca import KEEP_SHARE, Pca
 from darkroom.receipt import PcaNote
 from darkroom.statistics import Statistics
@@ -29,7 +25,7 @@ from darkroom.versions import (
     publish,
     require_backbone,
 )
-from emr_serverless_job.distribute import one_task_per_row, rows_of
+from emr_serverless_job.engine import Engine, Shared, rows_of
 from emr_serverless_job.request import Request
 
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
@@ -44,7 +40,7 @@ class Decision:
     variance_kept: float
 
 
-def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaNote | None:
+def place_run(engine: Engine, request: Request, earlier: list[Run]) -> PcaNote | None:
     """Give the run its coordinates; None where the corpus has no features at all.
 
     The basis stays while it captures nearly what the best one would; else a new version is fitted
@@ -53,20 +49,20 @@ def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaN
     """
     store = open_store(request.output)
     files = store.list(request.run.results, ".parquet")
-    merged = _corpus_statistics(spark, request, earlier, files)
+    merged = _corpus_statistics(engine, request, earlier, files)
     if merged.n == 0:
         return None
-    decision = decide(spark, request, earlier, merged)
+    decision = decide(engine, request, earlier, merged)
     if decision.refitted:
         runs = [request.run, *earlier]
         backbone = backbone_id(request.model)
         decision = replace(decision, version=claim(store, backbone, runs, merged, decision.version))
-        project_runs(spark, request.output, runs, decision.version)
+        project_runs(engine, request.output, runs, decision.version)
         publish(store, backbone, decision.version)
         meanwhile = [run for run in receipt.done_runs(store) if run not in runs]
-        project_runs(spark, request.output, meanwhile, decision.version)
+        project_runs(engine, request.output, meanwhile, decision.version)
     else:
-        project_runs(spark, request.output, [request.run], decision.version)
+        project_runs(engine, request.output, [request.run], decision.version)
     return PcaNote(
         decision.version.number,
         decision.refitted,
@@ -76,35 +72,33 @@ def place_run(spark: SparkSession, request: Request, earlier: list[Run]) -> PcaN
 
 
 def _corpus_statistics(
-    spark: SparkSession, request: Request, earlier: list[Run], files: list[str]
+    engine: Engine, request: Request, earlier: list[Run], files: list[str]
 ) -> Statistics:
     store = open_store(request.output)
-    own = run_statistics(spark, request.output, files)
+    own = run_statistics(engine, request.output, files)
     if own is not None:
         store.write(request.run.statistics, statistics.pack(own))
     merged = merged_statistics(store, earlier, own)
     return merged if merged is not None else statistics.no_statistics(0)
 
 
-def run_statistics(spark: SparkSession, output: str, files: list[str]) -> Statistics | None:
+def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics | None:
     """The merged statistics of features files; None where they have no rows."""
     if not files:
         return None
-    tasks = min(spark.sparkContext.defaultParallelism, _MOST_STATISTICS_TASKS, len(files))
+    tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(files))
     work = pa.table({"files": [files[start::tasks] for start in range(tasks)]})
-    rows = one_task_per_row(spark, work).mapInArrow(_StatisticsTask(output), "share binary")
-    shares = [statistics.unpack(bytes(row.share)) for row in rows.collect()]
+    rows = engine.run(_StatisticsTask(output), work, "share binary")
+    shares = [statistics.unpack(bytes(row["share"])) for row in rows]
     return reduce(add, shares) if shares else None
 
 
-def decide(
-    spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics
-) -> Decision:
+def decide(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Decision:
     """Keep the current basis, or fit the next version."""
     store = open_store(request.output)
     require_backbone(store, backbone_id(request.model))
     current = current_version(store)
-    best = _fit(spark, request, earlier, merged)
+    best = _fit(engine, request, earlier, merged)
     if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
         return Decision(current, False, pca.explained(current.basis, merged))
     fitted = best if current is None else pca.align_signs(best, current.basis)
@@ -112,39 +106,19 @@ def decide(
     return Decision(version, True, pca.explained(fitted, merged))
 
 
-def _fit(spark: SparkSession, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
+def _fit(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
     own = pca.fit(merged)
     if request.pca == "merged":
         return own
     store = open_store(request.output)
     files = [key for run in [*earlier, request.run] for key in store.list(run.results, ".parquet")]
-    return fit_with_spark(spark, request.output, files, own)
+    from emr_serverless_job.on_spark import session_of
+    from emr_serverless_job.spark_ml import fit_with_spark
+
+    return fit_with_spark(session_of(engine), request.output, files, own)
 
 
-def fit_with_spark(spark: SparkSession, output: str, files: list[str], own: Pca) -> Pca:
-    """The same basis as `own`, fitted by `pyspark.ml`: slower, and the oracle of the tests."""
-    from pyspark.ml.feature import PCA
-    from pyspark.ml.functions import array_to_vector
-    from pyspark.sql.functions import col
-
-    vectors = read_features(spark, output, files).select(
-        array_to_vector(col("features")).alias("v")
-    )
-    model = PCA(k=own.rank, inputCol="v", outputCol="p").fit(vectors) if own.rank else None
-    components, ratio = np.zeros_like(own.components), np.zeros_like(own.explained_variance_ratio)
-    if model is not None:
-        components[: own.rank] = model.pc.toArray().T
-        ratio[: own.rank] = model.explainedVariance.toArray()
-    return pca.align_signs(replace(own, components=components, explained_variance_ratio=ratio), own)
-
-
-def read_features(spark: SparkSession, output: str, files: list[str]) -> DataFrame:
-    """The features in the files, as a DataFrame of arrays; one task a file."""
-    work = one_task_per_row(spark, pa.table({"files": [[file] for file in files]}))
-    return work.mapInArrow(_ReadTask(output), "features array<float>")
-
-
-def project_runs(spark: SparkSession, output: str, runs: list[Run], version: Version) -> None:
+def project_runs(engine: Engine, output: str, runs: list[Run], version: Version) -> None:
     """Write the runs' coordinates under the version, a file for each features file."""
     store = open_store(output)
     pairs: list[tuple[str, str]] = []
@@ -156,9 +130,8 @@ def project_runs(spark: SparkSession, output: str, runs: list[Run], version: Ver
         pairs += zip(sources, targets, strict=True)
     if not pairs:
         return
-    basis = spark.sparkContext.broadcast(pca.pack(version.basis))
-    work = one_task_per_row(spark, _dealt(pairs, spark.sparkContext.defaultParallelism * 4))
-    work.mapInArrow(_ProjectTask(output, basis), "rows long").collect()
+    basis = engine.share(pca.pack(version.basis))
+    engine.run(_ProjectTask(output, basis), _dealt(pairs, engine.cores * 4), "rows long")
 
 
 def _dealt(pairs: list[tuple[str, str]], tasks: int) -> pa.Table:
@@ -188,24 +161,11 @@ class _StatisticsTask:
 
 
 @dataclass(frozen=True)
-class _ReadTask:
-    """Features files in, their vectors out."""
-
-    output: str
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = open_store(self.output)
-        for row in rows_of(batches):
-            for key in _strings(row["files"]):
-                yield from from_parquet(store.read(key), ["features"]).to_batches()
-
-
-@dataclass(frozen=True)
 class _ProjectTask:
     """Features files in; coordinates files stored, their numbers of rows out."""
 
     output: str
-    basis: Broadcast[bytes]
+    basis: Shared
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(self.output)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
 import pyarrow as pa
-from pyspark import Accumulator, Broadcast
-from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.backbone import Backbone, backbone_id, load_backbone
 from darkroom.erasure.block_list import BlockList
@@ -20,8 +18,7 @@ from darkroom.layout import Run, part_file
 from darkroom.manifest import Entry
 from darkroom.parquet import to_parquet
 from darkroom.storage import open_store
-from emr_serverless_job.distribute import one_task_per_row, rows_of
-from emr_serverless_job.hadoop_reader import fetched_content, read_content
+from emr_serverless_job.engine import Engine, Shared, Tally, rows_of
 from emr_serverless_job.progress import reporting
 from emr_serverless_job.request import Request
 
@@ -44,7 +41,7 @@ _SUMMARY_ARROW = pa.schema(
 _PARTS_PER_CORE = 16
 PART_IMAGES = (32, 256)
 
-_loaded: dict[str, Backbone] = {}  # in a Python worker: the model outlives the task
+_loaded: dict[str, Backbone] = {}  # in each process: the model outlives the task
 
 
 @dataclass(frozen=True)
@@ -55,18 +52,15 @@ class Summary:
     digests: list[bytes]
 
 
-def featurize_run(
-    spark: SparkSession, request: Request, on_images: Callable[[int], None]
-) -> Summary:
+def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], None]) -> Summary:
     """Decode and embed every image of the manifest, each part to Parquet files of its own.
 
     Tasks write their files themselves, under names that the manifest alone decides: a task that
     is tried again replaces its own file, and the JVM, which takes a tenth of the whole time to
     encode the same Parquet, never sees a feature.
     """
-    context = spark.sparkContext
-    done = context.accumulator(0)
-    model = context.broadcast(request.model)
+    done = engine.tally()
+    model = engine.share(request.model)
     task = _Task(
         model,
         backbone_id(request.model),
@@ -78,20 +72,20 @@ def featurize_run(
         request.thumbnails,
     )
     with reporting(done, on_images):
-        reports = _scheduled(spark, request, task).collect()
+        reports = _reports(engine, request, task)
     return Summary(
-        [name for report in reports for name in report.skipped],
-        [digest for report in reports for digest in _digests(bytes(report.digests))],
+        [name for report in reports for name in report["skipped"]],
+        [digest for report in reports for digest in _digests(bytes(report["digests"]))],
     )
 
 
-def _scheduled(spark: SparkSession, request: Request, task: _Task) -> DataFrame:
+def _reports(engine: Engine, request: Request, task: _Task) -> list[Mapping[str, Any]]:
     if request.reader == "binaryFile":
-        content = read_content(spark, request.entries)
-        return content.mapInArrow(_ContentTask(task, request.entries[0].store), SUMMARY)
-    parts = split(request.entries, spark.sparkContext.defaultParallelism)
-    work = one_task_per_row(spark, _parts_table(parts))
-    return work.mapInArrow(_ManifestTask(task), SUMMARY)
+        from emr_serverless_job.hadoop_reader import run_on_content
+
+        return run_on_content(engine, task.store, request.entries, SUMMARY)
+    parts = split(request.entries, engine.cores)
+    return engine.run(_ManifestTask(task), _parts_table(parts), SUMMARY)
 
 
 def split(entries: list[Entry], cores: int) -> list[list[Entry]]:
@@ -118,9 +112,9 @@ def _digests(joined: bytes) -> list[bytes]:
 class _Task:
     """Featurizes and stores one part; pickled to the executors, the model by broadcast."""
 
-    model: Broadcast[bytes]
+    model: Shared
     model_id: str
-    done: Accumulator[int]
+    done: Tally
     output: str
     run: Run
     limits: Limits
@@ -143,10 +137,12 @@ class _Task:
         )
 
     def _backbone(self) -> Backbone:
-        if self.model_id not in _loaded:
+        backbone = _loaded.get(self.model_id)
+        if backbone is None:
+            backbone = load_backbone(self.model.value)
             _loaded.clear()
-            _loaded[self.model_id] = load_backbone(self.model.value)
-        return _loaded[self.model_id]
+            _loaded[self.model_id] = backbone
+        return backbone
 
 
 @dataclass(frozen=True)
@@ -160,21 +156,6 @@ class _ManifestTask:
             entries = [Entry(**entry) for entry in _list(row["entries"])]
             fetched = fetch(entries, self.task.limits)
             yield self.task.store(int(str(row["part"])), fetched)
-
-
-@dataclass(frozen=True)
-class _ContentTask:
-    """Rows of `binaryFile` in, summaries out; Spark has read the images."""
-
-    task: _Task
-    store: str
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        part = context.partitionId() if context else 0
-        yield self.task.store(part, fetched_content(rows_of(batches), self.store))
 
 
 def _list(value: object) -> list[Any]:

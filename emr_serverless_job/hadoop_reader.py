@@ -6,17 +6,51 @@ Slower than the job's own reader: every image's bytes cross from the JVM to Pyth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.errors import UsageError
 from darkroom.fetch import Fetched, fetch
 from darkroom.images import Limits, Rejection
 from darkroom.manifest import Entry
+from emr_serverless_job.engine import Engine, rows_of
+from emr_serverless_job.on_spark import Settled, session_of
 
 _GLOB = re.compile(r"([\\*?\[\]{}])")
+
+
+def run_on_content(
+    engine: Engine,
+    store_part: Callable[[int, Iterable[Fetched]], pa.RecordBatch],
+    entries: list[Entry],
+    schema: str,
+) -> list[Mapping[str, Any]]:
+    """`store_part` on each partition of the entries' content; the rows that come out.
+
+    Raises `UsageError` for an engine that is not Spark.
+    """
+    task = Settled(_ContentTask(store_part, entries[0].store))
+    rows = read_content(session_of(engine), entries).mapInArrow(task, schema)
+    return [row.asDict() for row in rows.collect()]
+
+
+@dataclass(frozen=True)
+class _ContentTask:
+    """Rows of `binaryFile` in, what came of storing them out; Spark has read the images."""
+
+    store_part: Callable[[int, Iterable[Fetched]], pa.RecordBatch]
+    store: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        context = TaskContext.get()
+        part = context.partitionId() if context else 0
+        yield self.store_part(part, fetched_content(rows_of(batches), self.store))
 
 
 def read_content(spark: SparkSession, entries: list[Entry]) -> DataFrame:

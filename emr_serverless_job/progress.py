@@ -1,4 +1,4 @@
-"""How far a running stage is, while Spark's `collect` keeps the driver's thread."""
+"""How far a running stage is, while its tasks keep the driver's thread waiting."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pyspark import Accumulator
+from emr_serverless_job.engine import Tally
 
 _EVERY_SECONDS = 0.5
 
 
 @contextmanager
-def reporting(done: Accumulator[int], on_images: Callable[[int], None]) -> Iterator[None]:
-    """Call `on_images` with the accumulator's value, now and then and once at the end.
+def reporting(done: Tally, on_images: Callable[[int], None]) -> Iterator[None]:
+    """Call `on_images` with the tally's value, now and then and once at the end.
 
     A task that is tried again counts twice here: progress is a hint, the receipt is the truth.
     """

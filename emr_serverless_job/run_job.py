@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pyspark.sql import SparkSession
-
 from darkroom import receipt
 from darkroom.backbone import backbone_id, load_backbone
 from darkroom.errors import ConflictError, UsageError
@@ -17,8 +15,8 @@ from darkroom.storage import Store, open_store
 from darkroom.versions import current_version, next_version, require_backbone
 from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_run
+from emr_serverless_job.engine import Engine
 from emr_serverless_job.featurize import Summary, featurize_run
-from emr_serverless_job.hadoop_reader import fetch_left_out
 from emr_serverless_job.request import Request
 
 _PLACEMENT_TRIES = 3
@@ -36,7 +34,7 @@ def check(request: Request) -> None:
 
 
 def run_job(
-    spark: SparkSession,
+    engine: Engine,
     request: Request,
     on_images: Callable[[int], None] = lambda done: None,
 ) -> Receipt:
@@ -48,7 +46,7 @@ def run_job(
     check(request)
     store, clock = open_store(request.output), Clock()
     _clear(store, request)
-    summary = featurize_run(spark, request, on_images)
+    summary = featurize_run(engine, request, on_images)
     if request.reader == "binaryFile":
         summary = _with_left_out(store, request, summary)
     clock.lap("features")
@@ -56,7 +54,7 @@ def run_job(
     if not account.balanced:  # then the run may have no part in the coordinate system
         store.write(request.run.receipt, receipt.pack(account))
         account.require_balance()
-    return _place_and_account(spark, request, store, account, clock)
+    return _place_and_account(engine, request, store, account, clock)
 
 
 def _clear(store: Store, request: Request) -> None:
@@ -69,7 +67,7 @@ def _clear(store: Store, request: Request) -> None:
 
 
 def _place_and_account(
-    spark: SparkSession, request: Request, store: Store, account: Receipt, clock: Clock
+    engine: Engine, request: Request, store: Store, account: Receipt, clock: Clock
 ) -> Receipt:
     """Coordinates, then the receipt; again where another run moved the version meanwhile.
 
@@ -78,7 +76,7 @@ def _place_and_account(
     end at the same moment at least one sees the other, and no run stays behind.
     """
     while True:
-        note = _place(spark, request, store)
+        note = _place(engine, request, store)
         clock.lap("pca")
         account = replace(account, pca=note, seconds=dict(clock.seconds), finished_at=utc_now())
         store.write(request.run.receipt, receipt.pack(account))
@@ -87,11 +85,11 @@ def _place_and_account(
             return account
 
 
-def _place(spark: SparkSession, request: Request, store: Store) -> PcaNote | None:
+def _place(engine: Engine, request: Request, store: Store) -> PcaNote | None:
     for attempt in range(1, _PLACEMENT_TRIES + 1):
         earlier = [run for run in receipt.done_runs(store) if run != request.run]
         try:
-            return place_run(spark, request, earlier)
+            return place_run(engine, request, earlier)
         except ConflictError:  # another run published a version meanwhile: look at that one
             if attempt == _PLACEMENT_TRIES:
                 raise
@@ -101,6 +99,8 @@ def _place(spark: SparkSession, request: Request, store: Store) -> PcaNote | Non
 def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
     """Give rows to what Spark's file source leaves out without a word: files that are gone, empty,
     or hidden by their names."""
+    from emr_serverless_job.hadoop_reader import fetch_left_out
+
     accounted = set(summary.skipped)
     for folder in (request.run.results, request.run.rejected):
         for key in store.list(folder, ".parquet"):

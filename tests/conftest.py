@@ -159,6 +159,14 @@ def spark(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
+@pytest.fixture(scope="session")
+def engine(spark: Any) -> Any:
+    """The job's tasks on that session."""
+    from emr_serverless_job.on_spark import OnSpark
+
+    return OnSpark(spark)
+
+
 def _folder(target: Path, seeds: range) -> Path:
     for seed in seeds:
         path = target / ("apple" if seed % 2 else "Pêche plate") / f"{seed}.jpg"
@@ -170,7 +178,7 @@ def _folder(target: Path, seeds: range) -> Path:
 
 
 @pytest.fixture(scope="session")
-def place(spark: Any, tmp_path_factory: pytest.TempPathFactory, onnx_bytes: bytes) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, onnx_bytes: bytes) -> Path:
     """A folder with `results` of spring and autumn; they share one picture, and one name of spring
     has a line break in it. Autumn differs so much that the coordinates' version is the second."""
     from darkroom.csv_export import export_csv
@@ -178,6 +186,7 @@ def place(spark: Any, tmp_path_factory: pytest.TempPathFactory, onnx_bytes: byte
     from darkroom.manifest import walk_folder
     from darkroom.parquet import COMPONENTS
     from darkroom.storage import LocalStore
+    from emr_serverless_job.on_threads import OnThreads
     from emr_serverless_job.request import Request
     from emr_serverless_job.run_job import run_job
 
@@ -189,7 +198,8 @@ def place(spark: Any, tmp_path_factory: pytest.TempPathFactory, onnx_bytes: byte
     results = LocalStore(base / "results")
     for batch in (spring, autumn):
         run = Run(batch.name, 1)
-        account = run_job(spark, Request(run, walk_folder(batch), results.uri, onnx_bytes))
+        request = Request(run, walk_folder(batch), results.uri, onnx_bytes)
+        account = run_job(OnThreads(2), request)
         assert account.pca is not None
         export_csv(results, run, account.pca.version, COMPONENTS)
     return base

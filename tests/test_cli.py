@@ -156,17 +156,21 @@ def test_another_backbone_for_the_same_results(
     assert "use the model they were made with, or another output" in answer.stderr
 
 
-def test_a_job_that_breaks_is_reported_with_its_log(
+def test_a_job_that_breaks_is_reported(
     photos: Photos, tmp_path: Path, model_file: Path
 ) -> None:
     out = tmp_path / "out"
     (out / "Results").mkdir(parents=True)
     (out / "Results" / "batch=spring").write_text("in the way")
-    answer = darkroom("run", photos(3), "--out", out, "--model", model_file)
-    assert answer.returncode == 1
-    assert "the job failed" in answer.stderr
-    assert "spark.log" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    run = ("run", photos(3), "--out", out, "--model", model_file)
+    answer = darkroom(*run)
+    assert answer.returncode == 2
+    assert "Not a directory" in answer.stderr
+    on_spark = darkroom(*run, "--engine", "spark")
+    assert on_spark.returncode == 1
+    assert "the job failed" in on_spark.stderr
+    assert "spark.log" in on_spark.stderr
+    assert "Traceback" not in answer.stderr + on_spark.stderr
 
 
 def test_bad_options_are_bad_usage(photos: Photos, tmp_path: Path) -> None:

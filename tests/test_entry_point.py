@@ -96,6 +96,7 @@ def test_a_failure_is_an_exit_code_and_a_line(
     assert (outcome["outcome"], outcome["error"]) == ("failed", "BackboneError")
 
 
+@pytest.mark.usefixtures("s3_server")
 def test_arguments_become_a_request(
     photos: Callable[..., Path], tmp_path: Path, model_file: Path
 ) -> None:

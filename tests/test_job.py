@@ -32,6 +32,7 @@ from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from darkroom.vectors import vectors_of
 from emr_serverless_job import coordinates, featurize
+from emr_serverless_job.engine import Engine
 from emr_serverless_job.hadoop_reader import fetched_content
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
@@ -59,9 +60,9 @@ def assert_balanced(account: Receipt, **counts: int) -> None:
 
 
 def test_features_are_those_of_the_plain_pixels(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
-    account = run_job(spark, request(photos(40), tmp_path / "out", onnx_bytes))
+    account = run_job(engine, request(photos(40), tmp_path / "out", onnx_bytes))
     assert_balanced(account, found=40, processed=40, rejected=0, missing=0)
     results = rows(tmp_path / "out", "Results")
     assert [row["path"] for row in results] == sorted(row["path"] for row in results)
@@ -80,7 +81,7 @@ def test_features_are_those_of_the_plain_pixels(
 
 
 def test_every_reason_with_a_real_file(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder = photos(12)
     bad = {
@@ -101,7 +102,7 @@ def test_every_reason_with_a_real_file(
     asked = request(
         entries, tmp_path / "out", onnx_bytes, limits=Limits(max_bytes=39_999, max_pixels=80_000)
     )
-    account = run_job(spark, asked)
+    account = run_job(engine, asked)
     assert_balanced(account, found=19, processed=11, rejected=7, missing=1, skipped=2)
     assert account.rejected_by_reason == dict.fromkeys(sorted(bad), 1)
     rejected = {row["path"]: row["reason"] for row in rows(tmp_path / "out", "Rejected")}
@@ -111,7 +112,7 @@ def test_every_reason_with_a_real_file(
     }
 
 
-def test_awkward_names_come_back_exactly(spark: Any, tmp_path: Path, onnx_bytes: bytes) -> None:
+def test_awkward_names_come_back_exactly(engine: Engine, tmp_path: Path, onnx_bytes: bytes) -> None:
     names = [
         "with space/a b.jpg", "1+1/=2.jpg", "100%25/%41.jpg", "\"it's\"/',\".jpg", "🍑/🍏.jpg",
         "Pe\u0302che/e\u0301.jpg", "Pêche/é.jpg", "two\nlines/a\r\nb.jpg", "=cmd()/+1.jpg",
@@ -121,7 +122,7 @@ def test_awkward_names_come_back_exactly(spark: Any, tmp_path: Path, onnx_bytes:
     for seed, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(jpeg(seed))
-    assert_balanced(run_job(spark, request(folder, tmp_path / "out", onnx_bytes)), processed=10)
+    assert_balanced(run_job(engine, request(folder, tmp_path / "out", onnx_bytes)), processed=10)
     expected = {f"spring/{name}": name.split("/")[-2] for name in names}
     for place in ("Results", "Results_PCA"):
         stored = {row["path"]: row["label"] for row in rows(tmp_path / "out", place)}
@@ -135,7 +136,7 @@ def test_awkward_names_come_back_exactly(spark: Any, tmp_path: Path, onnx_bytes:
 
 
 def test_hundreds_of_mutated_files_never_fail_a_task(
-    spark: Any, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     source = random.Random(7)
     folder = tmp_path / "spring"
@@ -144,7 +145,7 @@ def test_hundreds_of_mutated_files_never_fail_a_task(
         name = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"][number % 6]
         data = mutated(encoded(picture(number), name), source)
         (folder / f"{number}.jpg").write_bytes(data)
-    account = run_job(spark, request(folder, tmp_path / "out", onnx_bytes))
+    account = run_job(engine, request(folder, tmp_path / "out", onnx_bytes))
     assert_balanced(account, found=300, missing=0, skipped=0)
     assert account.processed > 50
     assert account.rejected > 50
@@ -157,16 +158,16 @@ def snapshot(out: Path) -> dict[str, bytes]:
 
 
 def test_the_same_run_twice_changes_not_a_byte(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder = photos(50)
     (folder / "bad.jpg").write_bytes(b"")
     asked = request(folder, tmp_path / "out", onnx_bytes)
-    run_job(spark, asked)
+    run_job(engine, asked)
     first = snapshot(tmp_path / "out")
     stale = tmp_path / "out" / asked.run.results / "part-00099.parquet"
     stale.write_bytes(first[f"{asked.run.results}/part-00000.parquet"])
-    account = run_job(spark, asked)
+    account = run_job(engine, asked)
     assert_balanced(account, found=51, processed=50, rejected=1)
     assert snapshot(tmp_path / "out") == first
 
@@ -214,7 +215,7 @@ def python_workers() -> list[int]:
 
 
 def test_a_killed_python_worker_changes_nothing(
-    spark: Any,
+    engine: Engine,
     photos: Photos,
     tmp_path: Path,
     onnx_bytes: bytes,
@@ -232,7 +233,7 @@ def test_a_killed_python_worker_changes_nothing(
                 killed.append(worker)
             ready.set()
 
-    account = run_job(spark, asked, kill_once)
+    account = run_job(engine, asked, kill_once)
     assert killed
     assert_balanced(account, found=81, processed=81)
     paths = [row["path"] for row in rows(tmp_path / "out", "Results")]
@@ -250,7 +251,7 @@ class FailsOnce(featurize._ManifestTask):
 
 
 def test_tasks_that_fail_after_storing_change_nothing(
-    spark: Any,
+    engine: Engine,
     photos: Photos,
     tmp_path: Path,
     onnx_bytes: bytes,
@@ -258,9 +259,9 @@ def test_tasks_that_fail_after_storing_change_nothing(
 ) -> None:
     folder = photos(70)
     (folder / "bad.jpg").write_bytes(b"")
-    run_job(spark, request(folder, tmp_path / "calm", onnx_bytes))
+    run_job(engine, request(folder, tmp_path / "calm", onnx_bytes))
     monkeypatch.setattr(featurize, "_ManifestTask", FailsOnce)
-    account = run_job(spark, request(folder, tmp_path / "rough", onnx_bytes))
+    account = run_job(engine, request(folder, tmp_path / "rough", onnx_bytes))
     assert_balanced(account, found=71, processed=70, rejected=1)
     assert snapshot(tmp_path / "rough") == snapshot(tmp_path / "calm")
 
@@ -276,7 +277,7 @@ class LosesARow(featurize._Task):
 
 
 def test_an_unaccounted_image_fails_the_run(
-    spark: Any,
+    engine: Engine,
     photos: Photos,
     tmp_path: Path,
     onnx_bytes: bytes,
@@ -286,7 +287,7 @@ def test_an_unaccounted_image_fails_the_run(
     (folder / "bad.jpg").write_bytes(b"")
     monkeypatch.setattr(featurize, "_Task", LosesARow)
     with pytest.raises(UnbalancedReceiptError, match="10 found ≠ 9 processed"):
-        run_job(spark, request(folder, tmp_path / "out", onnx_bytes))
+        run_job(engine, request(folder, tmp_path / "out", onnx_bytes))
     stored = json.loads((tmp_path / "out" / Run("spring", 1).receipt).read_bytes())
     assert (stored["state"], stored["balanced"]) == ("failed", False)
     assert not (tmp_path / "out" / "pca").exists()  # it has no part in the coordinate system
@@ -295,12 +296,12 @@ def test_an_unaccounted_image_fails_the_run(
 
 
 def test_duplicates_by_content_are_named(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder = photos(40)
     for copy in ("apple/copy.jpg", "again.jpg"):
         (folder / copy).write_bytes(jpeg(4))
-    account = run_job(spark, request(folder, tmp_path / "out", onnx_bytes))
+    account = run_job(engine, request(folder, tmp_path / "out", onnx_bytes))
     assert_balanced(account, found=42, processed=42)
     assert account.duplicates.images == 2
     assert account.duplicates.groups == [
@@ -309,20 +310,20 @@ def test_duplicates_by_content_are_named(
 
 
 def test_a_folder_of_only_bad_images_is_done_without_pca(
-    spark: Any, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     (tmp_path / "spring").mkdir()
     for number in range(3):
         (tmp_path / "spring" / f"{number}.jpg").write_bytes(b"no")
-    account = run_job(spark, request(tmp_path / "spring", tmp_path / "out", onnx_bytes))
+    account = run_job(engine, request(tmp_path / "spring", tmp_path / "out", onnx_bytes))
     assert_balanced(account, found=3, processed=0, rejected=3)
     assert account.pca is None
 
 
 def test_one_image_gets_a_row_of_zeros(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
-    account = run_job(spark, request(photos(1), tmp_path / "out", onnx_bytes))
+    account = run_job(engine, request(photos(1), tmp_path / "out", onnx_bytes))
     assert_balanced(account, found=1, processed=1)
     assert account.pca is not None
     assert account.pca.components == 0
@@ -331,12 +332,12 @@ def test_one_image_gets_a_row_of_zeros(
 
 
 def test_a_top_up_of_the_same_kind_keeps_the_version(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     out = tmp_path / "out"
-    first = run_job(spark, request(photos(150), out, onnx_bytes))
+    first = run_job(engine, request(photos(150), out, onnx_bytes))
     before = snapshot(out)
-    second = run_job(spark, request(photos(5, "more"), out, onnx_bytes, number=2))
+    second = run_job(engine, request(photos(5, "more"), out, onnx_bytes, number=2))
     assert first.pca is not None
     assert second.pca is not None
     assert (first.pca.version, first.pca.refitted) == (1, True)
@@ -345,17 +346,17 @@ def test_a_top_up_of_the_same_kind_keeps_the_version(
 
 
 def test_drift_makes_a_version_that_holds_every_run(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     out = tmp_path / "out"
-    run_job(spark, request(photos(60), out, onnx_bytes))
+    run_job(engine, request(photos(60), out, onnx_bytes))
     folder = tmp_path / "other"
     folder.mkdir()
     for seed in range(60):  # noise in place of smooth pictures
         noise = np.random.default_rng(seed).integers(0, 256, (10, 10, 3), np.uint8)
         (folder / f"{seed}.png").write_bytes(encoded(Image.fromarray(noise), "PNG"))
     features = {key: data for key, data in snapshot(out).items() if key.startswith("Results/")}
-    second = run_job(spark, request(folder, out, onnx_bytes, number=2))
+    second = run_job(engine, request(folder, out, onnx_bytes, number=2))
     assert second.pca is not None
     assert (second.pca.version, second.pca.refitted) == (2, True)
     stored = {row["path"] for row in rows(out, "Results_PCA/model=2")}
@@ -374,11 +375,11 @@ def coordinates_basis(out: Path, version: int) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [30, 120])
 def test_pca_equals_spark_ml_up_to_sign(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes, count: int
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes, count: int
 ) -> None:
     folder = photos(count)
-    run_job(spark, request(folder, tmp_path / "ours", onnx_bytes))
-    run_job(spark, request(folder, tmp_path / "theirs", onnx_bytes, pca="spark"))
+    run_job(engine, request(folder, tmp_path / "ours", onnx_bytes))
+    run_job(engine, request(folder, tmp_path / "theirs", onnx_bytes, pca="spark"))
     ours, theirs = (coordinates_basis(tmp_path / name, 1) for name in ("ours", "theirs"))
     rank = min(50, count - 1)
     subspace = theirs[:rank].T - ours[:rank].T @ (ours[:rank] @ theirs[:rank].T)
@@ -398,9 +399,9 @@ def test_pca_equals_spark_ml_up_to_sign(
 
 
 def test_stored_coordinates_are_components_times_features(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
-    run_job(spark, request(photos(60), tmp_path / "out", onnx_bytes))
+    run_job(engine, request(photos(60), tmp_path / "out", onnx_bytes))
     store = LocalStore(tmp_path / "out")
     basis = coordinates_basis(tmp_path / "out", 1)
     for key in store.list("Results"):
@@ -411,7 +412,7 @@ def test_stored_coordinates_are_components_times_features(
 
 
 def test_the_hadoop_reader_gives_the_same_rows(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder = photos(30)
     for name in ("we[i]rd {a,b}*?.jpg", "100%25 +é#🍑.jpg", "_1.jpg", "bad.jpg", "notes.txt"):
@@ -420,7 +421,7 @@ def test_the_hadoop_reader_gives_the_same_rows(
     (folder / "apple" / "1.jpg").unlink()
     for reader in ("obstore", "binaryFile"):
         asked = request(entries, tmp_path / reader, onnx_bytes, reader=reader)
-        account = run_job(spark, asked)
+        account = run_job(engine, asked)
         assert_balanced(account, found=34, processed=32, rejected=1, missing=1, skipped=1)
     ours, theirs = (
         {row["path"]: row for row in rows(tmp_path / reader, "Results")}
@@ -432,7 +433,7 @@ def test_the_hadoop_reader_gives_the_same_rows(
         assert row == theirs[path]
 
 
-def test_the_whole_run_on_a_bucket(spark: Any, s3_server: str, onnx_bytes: bytes) -> None:
+def test_the_whole_run_on_a_bucket(engine: Engine, s3_server: str, onnx_bytes: bytes) -> None:
     import boto3
 
     client = boto3.client("s3")
@@ -444,7 +445,7 @@ def test_the_whole_run_on_a_bucket(spark: Any, s3_server: str, onnx_bytes: bytes
         client.put_object(Bucket="uploads", Key=key, Body=jpeg(seed))
     entries = [Entry("s3://uploads", key) for key in [*keys, "spring/gone.jpg"]]
     asked = Request(Run("spring", 1), entries, "s3://results", onnx_bytes)
-    account = run_job(spark, asked)
+    account = run_job(engine, asked)
     assert_balanced(account, found=41, processed=40, missing=1)
     store = open_store("s3://results")
     stored = [
@@ -456,27 +457,27 @@ def test_the_whole_run_on_a_bucket(spark: Any, s3_server: str, onnx_bytes: bytes
 
 
 def test_two_backbones_do_not_meet(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder, out = photos(4), tmp_path / "out"
-    run_job(spark, request(folder, out, onnx_bytes))
+    run_job(engine, request(folder, out, onnx_bytes))
     before = snapshot(out)
     with pytest.raises(MixedBackbonesError, match="use the model they were made with"):
-        run_job(spark, request(folder, out, make_onnx(pool=16), number=2))
+        run_job(engine, request(folder, out, make_onnx(pool=16), number=2))
     assert snapshot(out) == before
 
 
 def test_a_file_that_is_no_model_is_refused_before_any_work(
-    spark: Any, photos: Photos, tmp_path: Path
+    engine: Engine, photos: Photos, tmp_path: Path
 ) -> None:
     with pytest.raises(BackboneError, match="not a usable ONNX model"):
-        run_job(spark, request(photos(1), tmp_path / "out", b"hello"))
+        run_job(engine, request(photos(1), tmp_path / "out", b"hello"))
     assert not (tmp_path / "out").exists()
 
 
-def test_an_empty_manifest_is_refused(spark: Any, tmp_path: Path, onnx_bytes: bytes) -> None:
+def test_an_empty_manifest_is_refused(engine: Engine, tmp_path: Path, onnx_bytes: bytes) -> None:
     with pytest.raises(UsageError, match="manifest is empty"):
-        run_job(spark, request([], tmp_path / "out", onnx_bytes))
+        run_job(engine, request([], tmp_path / "out", onnx_bytes))
 
 
 def test_parts_cover_the_manifest_in_order() -> None:
@@ -489,10 +490,14 @@ def test_parts_cover_the_manifest_in_order() -> None:
 
 
 def test_a_manifest_larger_than_a_query_plan_is_shipped_too(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("emr_serverless_job.distribute._PLAN_BYTES", 1)
-    account = run_job(spark, request(photos(70), tmp_path / "out", onnx_bytes))
+    monkeypatch.setattr("emr_serverless_job.on_spark._PLAN_BYTES", 1)
+    account = run_job(engine, request(photos(70), tmp_path / "out", onnx_bytes))
     assert_balanced(account, found=70, processed=70)
     assert len(LocalStore(tmp_path / "out").list("Results")) == 3
 
@@ -510,7 +515,11 @@ def test_current_version_of_an_empty_store(tmp_path: Path) -> None:
 
 
 def test_two_jobs_that_fit_at_once_do_not_share_a_version(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The other job publishes after this one has looked at the pointer, before it publishes."""
     ours = request(photos(40), tmp_path / "out", onnx_bytes)
@@ -521,11 +530,11 @@ def test_two_jobs_that_fit_at_once_do_not_share_a_version(
     def late(store: Any, asked: Request, version: Any) -> None:
         if not raced:
             raced.append(version.number)
-            run_job(spark, theirs)
+            run_job(engine, theirs)
         publish(store, asked, version)
 
     monkeypatch.setattr(coordinates, "publish", late)
-    account = run_job(spark, ours)
+    account = run_job(engine, ours)
     assert raced == [1]
     assert account.pca is not None
     current = versions.current_version(LocalStore(tmp_path / "out"))
@@ -540,14 +549,14 @@ def test_two_jobs_that_fit_at_once_do_not_share_a_version(
 
 
 def test_a_repeated_run_leaves_nothing_of_the_first(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
 ) -> None:
     folder, out = photos(40), tmp_path / "out"
     entries = walk_folder(folder)
-    run_job(spark, request(entries, out, onnx_bytes))
+    run_job(engine, request(entries, out, onnx_bytes))
     for entry in entries:
         (tmp_path / entry.key).unlink()
-    account = run_job(spark, request(entries, out, onnx_bytes))
+    account = run_job(engine, request(entries, out, onnx_bytes))
     assert_balanced(account, found=40, processed=0, missing=40)
     assert rows(out, "Results") == rows(out, "Results_PCA") == []
 
@@ -564,11 +573,15 @@ class StoresTwice(featurize._Task):
 
 
 def test_an_image_stored_twice_fails_the_run(
-    spark: Any, photos: Photos, tmp_path: Path, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(featurize, "_Task", StoresTwice)
     with pytest.raises(UnbalancedReceiptError):
-        run_job(spark, request(photos(5), tmp_path / "out", onnx_bytes))
+        run_job(engine, request(photos(5), tmp_path / "out", onnx_bytes))
 
 
 def test_paths_of_a_bucket_and_of_odd_folders_become_keys() -> None:

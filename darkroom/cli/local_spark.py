@@ -17,8 +17,8 @@ from pyspark.sql import SparkSession
 
 from darkroom.cli.java import java_home, java_major
 from darkroom.cli.quiet import output_to
-from emr_serverless_job.distribute import one_task_per_row
 from emr_serverless_job.main import build_session
+from emr_serverless_job.on_spark import one_task_per_row
 
 TASK_TRIES = 4
 _ARCHIVE_SECONDS = 120

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from darkroom import __version__
-from darkroom.cli import local, local_spark, look, privacy
+from darkroom.cli import local, look, privacy
 from darkroom.cli.cloud import COMMANDS
 from darkroom.cli.home import ensure_model, home, model_words
 from darkroom.cli.run import RunOptions, run_folder
@@ -53,6 +53,8 @@ def model(weights: Path | None, rebuild: bool) -> None:
 @cli.command()
 def warmup() -> None:
     """Make local Spark sessions start faster (once; optional): a class-data archive for the JVM."""
+    from darkroom.cli import local_spark  # which takes a second to import
+
     archive = local_spark.build_archive(home())
     click.echo(f"Spark starts faster from now on: {archive}" if archive else "not available here")
 
@@ -69,6 +71,8 @@ def warmup() -> None:
 @click.option("--max-pixels", type=click.IntRange(1), default=Limits().max_pixels,
               show_default=True)  # fmt: skip
 @click.option("--thumbnails/--no-thumbnails", default=True, help="Keep small pictures.")
+@click.option("--engine", type=click.Choice(["threads", "spark"]), default="threads",
+              show_default=True, help="What runs the job's tasks.")  # fmt: skip
 @click.option("--reader", type=click.Choice(["obstore", "binaryFile"]), default="obstore")
 @click.option("--pca", type=click.Choice(["merged", "spark"]), default="merged")
 def run(folder: Path, model_path: Path | None, **options: object) -> None:

@@ -11,10 +11,8 @@ from time import monotonic
 from typing import Literal
 
 import click
-from pyspark.sql import SparkSession
 
 from darkroom import manifest, receipt
-from darkroom.cli.local_spark import session
 from darkroom.cli.progress import Progress
 from darkroom.csv_export import export_csv
 from darkroom.errors import DarkroomError, UsageError
@@ -25,8 +23,12 @@ from darkroom.parquet import COMPONENTS, from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from darkroom.versions import current_version
+from emr_serverless_job.engine import Engine
+from emr_serverless_job.on_threads import OnThreads
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
+
+_STOPPED = "stopped. The same command begins this run again"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class RunOptions:
     batch: str | None = None
     plot: bool = False
     cores: int = 2
+    engine: Literal["threads", "spark"] = "threads"
     max_bytes: int = Limits().max_bytes
     max_pixels: int = Limits().max_pixels
     reader: Literal["obstore", "binaryFile"] = "obstore"
@@ -57,6 +60,8 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
     Raises `UsageError` for what the user can change, `DarkroomError` where the run failed.
     """
     batch = _check_folders(options)
+    if options.engine != "spark" and (options.reader == "binaryFile" or options.pca == "spark"):
+        raise UsageError("--reader binaryFile and --pca spark need Spark: add --engine spark")
     results = LocalStore(options.out)
     with _only_one(options.out):
         listed = manifest.walk_folder(options.folder)
@@ -138,28 +143,40 @@ def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -
 def _process(options: RunOptions, request: Request, results: LocalStore) -> Receipt:
     run, total = request.run, len(request.entries)
     results.write(f"{run.manifest}/part-00000.jsonl.gz", manifest.pack(request.entries))
-    click.echo(f"batch {run.batch}, run {run.number}: {total} files; starting Spark ...")
+    click.echo(f"batch {run.batch}, run {run.number}: {total} files")
     progress = Progress(total)
-    log = options.out / "logs" / "spark.log"
     try:
-        with session(options.cores, options.home, log) as spark:
-            account = _run_on(spark, request, progress, log)
+        if options.engine == "spark":
+            account = _run_on_spark(options, request, progress)
+        else:
+            account = _run_on(OnThreads(options.cores), request, progress)
     finally:
         progress.close()
     export_stale(results)
     return account
 
 
-def _run_on(spark: SparkSession, request: Request, progress: Progress, log: Path) -> Receipt:
+def _run_on_spark(options: RunOptions, request: Request, progress: Progress) -> Receipt:
+    from darkroom.cli.local_spark import session
+    from emr_serverless_job.on_spark import OnSpark
+
+    log = options.out / "logs" / "spark.log"
+    with session(options.cores, options.home, log) as spark:
+        return _run_on(OnSpark(spark), request, progress, f"\nSpark's log: {log}")
+
+
+def _run_on(engine: Engine, request: Request, progress: Progress, more: str = "") -> Receipt:
     try:
-        return run_job(spark, request, progress.show)
+        return run_job(engine, request, progress.show)
     except DarkroomError:
         raise
-    except Exception as error:  # Spark's own, whose text only a running JVM can tell
+    except KeyboardInterrupt as error:
+        raise DarkroomError(_STOPPED) from error
+    except Exception as error:  # of the file system, or Spark's own, told while the JVM still runs
         if "cancelled as part of cancellation of all jobs" in str(error):  # Ctrl-C
-            raise DarkroomError("stopped. The same command begins this run again") from error
+            raise DarkroomError(_STOPPED) from error
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise DarkroomError(f"the job failed: {last[0].strip()}\nSpark's log: {log}") from error
+        raise DarkroomError(f"the job failed: {last[0].strip()}{more}") from error
 
 
 def export_stale(results: LocalStore) -> None:
