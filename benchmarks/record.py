@@ -44,9 +44,15 @@ def machine() -> dict[str, object]:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
+    """The commit, and whether anything else than results differs from it."""
+    commit = _git("rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _git("status", "--porcelain", "--", ":/", ":(exclude,top)benchmarks/results")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*words: str) -> str:
+    answer = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
 
 
 def middle(values: list[float]) -> float:

@@ -204,7 +204,10 @@ def uploads(batch: str) -> dict[str, Any]:
 @app.route("/api/batches/{batch}/ready", methods=["POST"], content_types=["application/json"])
 def ready(batch: str) -> dict[str, Any]:
     """Mark a batch as complete."""
-    return service().uploads.ready(asked.batch(batch), asked.images(asked.body(_request())))
+    name, images = asked.batch(batch), asked.images(asked.body(_request()))
+    if images is None:
+        service().runs.require_something_to_close(name)
+    return service().uploads.ready(name, images)
 
 
 @app.middleware("http")

@@ -201,6 +201,16 @@ def test_outliers_and_near_duplicates_are_shown(finished: Page) -> None:
     expect(finished.get_by_role("tabpanel")).to_contain_text("2 images with the same content")
 
 
+def test_an_address_of_no_batch_shows_none(finished: Page) -> None:
+    at = finished.url
+    finished.evaluate("location.hash = '#/none'")
+    expect(finished.locator("#detail")).to_have_text(
+        "There is no batch of this name. Choose another."
+    )
+    finished.goto(at)
+    expect(finished.locator("#detail h2").first).to_have_text("summer")
+
+
 def test_names_are_never_html(finished: Page) -> None:
     assert finished.title() == "Darkroom"
     assert finished.locator("img[src=x]").count() == 0
@@ -261,6 +271,7 @@ def test_an_upload_that_was_cut_off_goes_on(finished: Page, tmp_path: Path) -> N
 def test_the_page_speaks_french(finished: Page) -> None:
     finished.get_by_label("Language").select_option("fr")
     expect(finished.locator("#detail")).to_contain_text("Le reçu est équilibré")
+    expect(finished.locator("#detail")).to_contain_text("les 63 fichiers annoncés sont là")
     expect(finished.get_by_role("tab", name="Carte")).to_be_visible()
     assert finished.locator("html").get_attribute("lang") == "fr"
     finished.get_by_label("Langue").select_option("en")

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from darkroom import __version__
-from darkroom.cli import local, look, privacy
-from darkroom.cli.cloud import COMMANDS
+from darkroom.cli import local
 from darkroom.cli.home import ensure_model, home, model_words
 from darkroom.cli.run import RunOptions, run_folder
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.images import Limits
 
+# Commands by their modules, which are imported when they are wanted: AWS' libraries take most of a
+# second, and a folder of pictures needs none of them.
+_ELSEWHERE = {
+    "cloud": ("put", "status", "get", "logs", "retry", "redrive", "deploy", "destroy", "local"),
+    "look": ("similar", "duplicates", "open", "completion"),
+    "privacy": ("erase", "trace", "verify", "unblock", "erasures"),
+}
+
 
 class _Group(click.Group):
     """Exit code 2 for what the user can change, 1 for what failed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        elsewhere = [name for names in _ELSEWHERE.values() for name in names]
+        return sorted([*super().list_commands(context), *elsewhere])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        for module, names in _ELSEWHERE.items():
+            if name in names:
+                commands: tuple[click.Command, ...] = import_module(
+                    f"darkroom.cli.{module}"
+                ).COMMANDS
+                return next(command for command in commands if command.name == name)
+        return super().get_command(context, name)
 
     def invoke(self, context: click.Context) -> object:
         try:
@@ -83,10 +104,6 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     """
     choices = RunOptions(folder=folder, home=home(), **options)  # type: ignore[arg-type]
     run_folder(choices, lambda: model_path or ensure_model().path)
-
-
-for command in (*COMMANDS, *look.COMMANDS, *privacy.COMMANDS):
-    cli.add_command(command)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,14 @@ def _draw_points(axes: Any, labels: list[str], points: np.ndarray[Any, Any]) -> 
     axes.set_title(f"{len(points)} images")
     axes.set_xlabel("first component")
     axes.set_ylabel("second component")
-    if 1 < len(names) <= _LEGEND_LABELS:
-        for name in names:
+    if len(names) > 1:
+        named = sorted(name for name, _ in Counter(labels).most_common(_LEGEND_LABELS))
+        for name in named:
             axes.scatter(
                 [], [], s=30, color=palette[name], label=name.replace("$", r"\$") or "(no label)"
             )
-        axes.legend(loc="best", fontsize=9, framealpha=0.9)
+        title = None if len(named) == len(names) else f"{len(named)} of {len(names)} labels"
+        axes.legend(loc="best", fontsize=9, framealpha=0.9, title=title)
     return colours
 
 
@@ -124,4 +127,4 @@ def _draw_scree(axes: Any, results: Store) -> None:
     axes.set_title(f"variance kept: {ratio.sum():.1%} by {document['rank']} components")
     axes.set_xlabel("component")
     axes.set_ylabel("share of the variance")
-    axes.legend(loc="center right")
+    axes.legend(loc="best")

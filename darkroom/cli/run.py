@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
 
 _STOPPED = "stopped. The same command begins this run again"
+# what Spark says of Ctrl-C, which also goes to its JVM
+_INTERRUPTED = re.compile(
+    r"cancelled as part of cancellation of all jobs|^An error occurred while calling \S+$"
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ def _run_on(engine: Engine, request: Request, progress: Progress, more: str = ""
     except KeyboardInterrupt as error:
         raise DarkroomError(_STOPPED) from error
     except Exception as error:  # of the file system, or Spark's own, told while the JVM still runs
-        if "cancelled as part of cancellation of all jobs" in str(error):  # Ctrl-C
+        if _INTERRUPTED.search(str(error).strip()):
             raise DarkroomError(_STOPPED) from error
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise DarkroomError(f"the job failed: {last[0].strip()}{more}") from error
@@ -233,9 +238,10 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
         lines.append(f"  duplicates  {account.duplicates.images} images repeat another's bytes")
     lines.append(f"  speed       {rate:.0f} images/s on {options.cores} cores")
     lines.append(f"  PCA         {_pca_words(account)}")
-    lines.append(
-        f"  files       {options.out}: Results/ Results_PCA/ Results_CSV/ Rejected/ receipts/"
-    )
+    folders = ["Results", "Results_PCA", "Results_CSV", "Rejected", "receipts"]
+    if options.thumbnails:
+        folders.insert(-1, "Thumbnails")
+    lines.append(f"  files       {options.out}: {' '.join(f'{name}/' for name in folders)}")
     return "\n".join(lines)
 
 

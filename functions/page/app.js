@@ -56,7 +56,7 @@ class Page {
       this.list();
       const told = batches.find(({ id }) => id === this.chosen);
       if (told) await this.detail.update(told);
-      else if (!this.chosen) this.detail.clear();
+      else this.detail.clear(!this.chosen ? "choose" : Date.now() < this.awaited ? "arriving" : "noSuchBatch");
       trouble("");
     } catch (problem) {
       trouble(problem.status ? problem.message : t("offline"));

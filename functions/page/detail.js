@@ -35,10 +35,10 @@ export class Detail {
     this.showResults();
   }
 
-  /** Nothing is chosen. */
-  clear() {
+  /** No batch is shown; `why` is the word that says why. */
+  clear(why = "choose") {
     this.batch = null;
-    fill(this.main, h("p", { class: "card" }, t("choose")));
+    fill(this.main, h("p", { class: "card" }, t(why)));
   }
 
   /** Draw it anew, in the language of now. */
@@ -68,7 +68,7 @@ export class Detail {
     const done = run.state === "DONE";
     const { progress } = run;
     return h("div", { class: "group" },
-      h("p", { role: "status" }, h("b", {}, t("run", { number: run.run })), ": ", h("span", { class: `state-${run.state}` }, standing(run))),
+      h("p", { role: "status" }, h("b", {}, t("run", { number: run.run })), t("colon"), h("span", { class: `state-${run.state}` }, standing(run))),
       progress ? h("progress", { max: progress.total, value: progress.done, ariaLabel: standing(run) }) : run.finished ? null : h("progress", { ariaLabel: standing(run) }),
       run.receipt ? receiptPicture(run.receipt) : null,
       done ? facts(run, this.batch.id) : null);

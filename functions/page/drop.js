@@ -5,6 +5,8 @@ import { fill, h } from "./dom.js";
 import { chosen, dropped, idOf, plan, Upload } from "./upload.js";
 import { bytes, t } from "./words.js";
 
+const MARK_TRIES = 15;
+
 /** Fill the section; `arrived` is told of the id of a batch that something was uploaded to. */
 export class Drop {
   constructor(section, config, arrived) {
@@ -53,7 +55,7 @@ export class Drop {
 
   planned() {
     const { batch, images, others, tooLarge } = this.plan;
-    const name = h("input", { type: "text", value: batch, required: true, autocomplete: "off", spellcheck: false });
+    const name = h("input", { type: "text", value: batch, required: true, pattern: "[^\\/]+", title: t("batchNameHelp"), autocomplete: "off", spellcheck: false });
     const ready = h("input", { type: "checkbox", checked: true });
     const left = [
       others.length ? t("leftOut", { count: others.length }) : null,
@@ -128,8 +130,21 @@ export class Drop {
     if (!this.ready) return `${told} ${t("willWait")}`;
     // A number that a run never reaches would keep it open: only where all must be in one run.
     const inOne = !known && !this.upload.stopped && Date.now() - this.upload.began < 1000 * this.config.quiet_seconds;
-    await post(`batches/${this.batchId}/ready`, inOne ? { images: sent } : {});
+    await this.mark(inOne ? { images: sent } : {});
     return `${told} ${t("willClose")}`;
+  }
+
+  /** Mark the batch as complete; S3 may not have told of the last uploads yet (409). */
+  async mark(body) {
+    for (let tries = MARK_TRIES; ; tries -= 1) {
+      try {
+        return await post(`batches/${this.batchId}/ready`, body);
+      } catch (problem) {
+        if (problem.status !== 409) throw problem;
+        if (!tries) return null; // it goes quiet, and closes by itself
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    }
   }
 
   clear() {

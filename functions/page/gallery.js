@@ -71,5 +71,5 @@ export async function showOutliers(panel, batch, open) {
 
 /** How alike two images are, in words. */
 export function alike(cosine) {
-  return t("alike", { percent: n(cosine, { style: "percent", maximumFractionDigits: 1 }) });
+  return t("alike", { percent: n(cosine, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }) });
 }

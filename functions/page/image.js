@@ -12,7 +12,7 @@ export async function openImage(dialog, image, everywhere = true) {
   const similar = h("div", {}, h("p", { class: "quiet" }, t("loading")));
   const close = h("button", { type: "button", onclick: () => dialog.close() }, t("close"));
   fill(dialog,
-    h("div", { class: "row" }, h("h2", { id: "image-title" }, image.path.split("/").pop()), close),
+    h("div", { class: "row title" }, h("h2", { id: "image-title" }, image.path.split("/").pop()), close),
     h("div", { class: "shown" },
       h("div", {}, original, facts(image)),
       h("div", {}, h("h3", {}, t("similar")), scope(dialog, image, everywhere), similar)));

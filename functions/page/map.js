@@ -50,9 +50,9 @@ export class MapView {
     }
     this.box = h("div", { class: "map", tabIndex: 0, role: "application", ariaLabel: t("mapName"), "aria-describedby": "map-help" });
     this.tip = h("div", { class: "tip", hidden: true });
-    this.side = h("div", {});
+    this.side = h("div", { class: "side" });
     fill(this.panel, this.tools(), h("div", { class: "mapside" }, this.box, this.side),
-      h("p", { id: "map-help", class: "quiet" }, t("mapHelp")));
+      h("p", { id: "map-help", class: "quiet" }, t(matchMedia("(pointer: coarse)").matches ? "mapHelpTouch" : "mapHelp")));
     try {
       this.scatter = new Scatter(this.box, {
         hovered: (i, x, y) => this.hover(i, x, y),
@@ -89,6 +89,7 @@ export class MapView {
     const on = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(on));
     this.scatter.lasso(on);
+    this.hover(null);
   }
 
   recolour(by) {
@@ -126,7 +127,8 @@ export class MapView {
   }
 
   showSide() {
-    fill(this.side, this.chosen ? this.list() : null, h("h3", {}, t("labels")), this.legend());
+    const title = `${t(this.by === "batch" ? "batches" : "labels")} (${n(this.groups.length)})`;
+    fill(this.side, this.chosen ? this.list() : null, h("h3", {}, title), this.legend());
   }
 
   legend() {

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, s } from "./dom.js";
-import { n, t } from "./words.js";
+import { because, n, t } from "./words.js";
 
 const KINDS = ["processed", "rejected", "missing"];
 
@@ -28,11 +28,13 @@ export function receiptPicture(account) {
 /** What else is known of a run, and its files. */
 export function facts(run, batchId) {
   const took = run.changed_at - run.opened_at;
+  const others = run.receipt ? run.files - run.receipt.found : 0;
   const rows = [
     [t("took"), took < 120 ? t("seconds", { count: Math.round(took) }) : t("minutes", { count: Math.round(took / 60) })],
     [t("cost"), cost(run.cost)],
-    run.closed_because ? [t("closed"), run.closed_because] : null,
+    run.closed_because ? [t("closed"), because(run.closed_because)] : null,
     run.pca_version ? [t("coordinates"), t("pcaVersion", { number: run.pca_version })] : null,
+    others ? [t("others"), t("skipped", { count: others })] : null,
     [t("download"), downloads(run, batchId)],
   ];
   return h("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
@@ -46,13 +48,20 @@ function cost(told) {
 
 function downloads(run, batchId) {
   const names = { csv: "csv", receipt: "receipt", coordinates: "coordinatesFile", features: "features", rejected: "rejectedFile" };
-  return h("span", { class: "row" }, Object.entries(names).map(([kind, word]) => h("button", { type: "button", onclick: ({ currentTarget: button }) => fetchFiles(kind, run, batchId).catch((problem) => button.after(h("span", { role: "alert" }, problem.message))) }, t(word))));
+  return h("span", { class: "row" }, Object.entries(names).map(([kind, word]) => h("button", { type: "button", onclick: ({ currentTarget: button }) => fetchFiles(kind, run, batchId).catch((problem) => sayAfter(button, problem.message)) }, t(word))));
+}
+
+function sayAfter(button, text) {
+  if (button.nextSibling?.role === "alert") button.nextSibling.remove();
+  button.after(h("span", { role: "alert" }, text));
 }
 
 /** Links live for minutes, so they are asked for when they are wanted. */
 async function fetchFiles(kind, run, batchId) {
   const { files } = await get(`batches/${batchId}/runs/${run.run}/files`);
-  for (const { url } of files.filter((file) => file.kind === kind)) {
+  const wanted = files.filter((file) => file.kind === kind);
+  if (!wanted.length) throw new Error(t("noFiles"));
+  for (const { url } of wanted) {
     h("a", { href: url, download: "" }).click();
     await new Promise((resolve) => setTimeout(resolve, 300));
   }

@@ -149,7 +149,7 @@ export class Scatter {
     };
     container.addEventListener("pointermove", (event) => {
       if (this.line) this.trace(at(event));
-      else if (!event.buttons) this.hovered(this.at(...at(event)), ...at(event));
+      else if (!event.buttons && !this.isLasso) this.hovered(this.at(...at(event)), ...at(event));
     });
     container.addEventListener("pointerleave", () => this.hovered(null));
     container.addEventListener("click", (event) => {

@@ -3,7 +3,7 @@
 const EN = {
   skip: "Skip to the batch", language: "Language", signOut: "Sign out", batches: "Batches",
   drop: "Drop images", dropHere: "Drop a folder here. Its folders become labels.",
-  chooseFolder: "Choose a folder", chooseFiles: "Choose files", batchName: "Name of the batch",
+  chooseFolder: "Choose a folder", chooseFiles: "Choose files", batchName: "Name of the batch", batchNameHelp: "Any name without a slash",
   readyAfter: "Process as soon as everything is uploaded", upload: "Upload {count|image|images}",
   stop: "Stop", goOn: "Go on", clear: "Clear", tryAgain: "Try {count} again",
   leftOut: "Left out, being no images: {count|file|files}",
@@ -12,23 +12,25 @@ const EN = {
   uploading: "{done} of {total} images uploaded ({size} of {all})",
   uploaded: "{sent|image|images} uploaded, {known} there already.",
   uploadFailed: "{count} could not be uploaded: {reason}", stopped: "Stopped. Nothing is lost: go on, or drop the same folder again later.",
-  willClose: "The batch is processed now.", willWait: "The batch is processed when it goes quiet.",
+  willClose: "Its processing has been asked for.", willWait: "The batch is processed when it goes quiet.",
   nothingNew: "Nothing is new.", noBatches: "No batches yet. Drop a folder of images above.",
   noImages: "There are no images in it.", choose: "Choose a batch to see what became of its images.",
-  run: "Run {number}", runs: "Runs", files: "{count|file|files}",
+  arriving: "Uploaded. The batch shows here in a moment.", noSuchBatch: "There is no batch of this name. Choose another.",
+  run: "Run {number}", colon: ": ", runs: "Runs", files: "{count|file|files}",
   OPEN: "waiting: {files|file|files}, closes in {seconds} s unless more come",
   SEALED: "closed: the job is being submitted", SUBMITTED: "queued: Spark is starting",
   RUNNING: "running: {files|file|files}", RUNNING_AT: "running: {done} of {total} images, {rate} images/s",
   SUCCEEDED: "processed: the results are being catalogued", DONE: "done", FAILED: "failed: {reason}",
   found: "found", processed: "processed", rejected: "rejected", missing: "missing",
   balanced: "The receipt balances: every image is accounted for.", unbalanced: "The receipt does not balance.",
-  erased: "{count} erased since", skipped: "{count|file was no image|files were no images}",
+  others: "Besides", skipped: "{count|file that is no image|files that are no images}", noFiles: "This run has none.",
   cost: "Cost", costDetail: "{amount} ({vcpu} vCPU-hours, {memory} GB-hours)", costLater: "not told by AWS yet",
   took: "Took", seconds: "{count} s", minutes: "{count} min", closed: "Closed because", coordinates: "Coordinates",
   pcaVersion: "PCA version {number}", download: "Download", csv: "CSV", receipt: "Receipt",
   features: "Features (Parquet)", coordinatesFile: "Coordinates (Parquet)", rejectedFile: "Rejections (Parquet)",
   map: "Map", rejectedTab: "Rejected ({count})", duplicates: "Near duplicates", outliers: "Outliers",
   mapHelp: "Drag to move, scroll to zoom, click an image for those like it. Keys: arrows, + and −, 0 for all, Enter for the image at the centre.",
+  mapHelpTouch: "Drag to move, pinch to zoom, touch an image for those like it.",
   mapShown: "{shown} of {total} images", mapRule: "a fair sample: {rule}",
   mapName: "Map of the images by their first two principal components",
   lasso: "Lasso", lassoHelp: "Draw around images to choose them.", chosen: "{count} chosen",
@@ -55,7 +57,7 @@ const EN = {
 const FR = {
   skip: "Aller au lot", language: "Langue", signOut: "Se déconnecter", batches: "Lots",
   drop: "Déposer des images", dropHere: "Déposez un dossier ici. Ses sous-dossiers deviennent des étiquettes.",
-  chooseFolder: "Choisir un dossier", chooseFiles: "Choisir des fichiers", batchName: "Nom du lot",
+  chooseFolder: "Choisir un dossier", chooseFiles: "Choisir des fichiers", batchName: "Nom du lot", batchNameHelp: "Un nom sans barre oblique",
   readyAfter: "Traiter dès que tout est envoyé", upload: "Envoyer {count|image|images}",
   stop: "Arrêter", goOn: "Continuer", clear: "Effacer", tryAgain: "Réessayer pour {count}",
   leftOut: "Laissés de côté, n’étant pas des images : {count|fichier|fichiers}",
@@ -64,23 +66,25 @@ const FR = {
   uploading: "{done} images sur {total} envoyées ({size} sur {all})",
   uploaded: "{sent|image envoyée|images envoyées}, {known} déjà là.",
   uploadFailed: "{count} n’ont pas pu être envoyées : {reason}", stopped: "Arrêté. Rien n’est perdu : continuez, ou déposez à nouveau le même dossier plus tard.",
-  willClose: "Le lot est maintenant traité.", willWait: "Le lot sera traité quand plus rien n’arrivera.",
+  willClose: "Son traitement est demandé.", willWait: "Le lot sera traité quand plus rien n’arrivera.",
   nothingNew: "Rien de nouveau.", noBatches: "Pas encore de lot. Déposez un dossier d’images ci-dessus.",
   noImages: "Il ne contient aucune image.", choose: "Choisissez un lot pour voir ce que ses images sont devenues.",
-  run: "Exécution {number}", runs: "Exécutions", files: "{count|fichier|fichiers}",
+  arriving: "Envoyé. Le lot s’affiche ici dans un instant.", noSuchBatch: "Il n’y a pas de lot de ce nom. Choisissez-en un autre.",
+  run: "Exécution {number}", colon: " : ", runs: "Exécutions", files: "{count|fichier|fichiers}",
   OPEN: "en attente : {files|fichier|fichiers}, clôture dans {seconds} s si plus rien n’arrive",
   SEALED: "clos : le traitement est demandé", SUBMITTED: "en file : Spark démarre",
   RUNNING: "en cours : {files|fichier|fichiers}", RUNNING_AT: "en cours : {done} images sur {total}, {rate} images/s",
   SUCCEEDED: "traité : les résultats sont catalogués", DONE: "terminé", FAILED: "échec : {reason}",
   found: "trouvées", processed: "traitées", rejected: "rejetées", missing: "manquantes",
   balanced: "Le reçu est équilibré : chaque image est comptée.", unbalanced: "Le reçu n’est pas équilibré.",
-  erased: "{count} effacées depuis", skipped: "{count|fichier n’était pas une image|fichiers n’étaient pas des images}",
+  others: "En outre", skipped: "{count|fichier qui n’est pas une image|fichiers qui ne sont pas des images}", noFiles: "Cette exécution n’en a pas.",
   cost: "Coût", costDetail: "{amount} ({vcpu} vCPU-heures, {memory} Go-heures)", costLater: "pas encore connu d’AWS",
   took: "Durée", seconds: "{count} s", minutes: "{count} min", closed: "Clos parce que", coordinates: "Coordonnées",
   pcaVersion: "ACP version {number}", download: "Télécharger", csv: "CSV", receipt: "Reçu",
   features: "Caractéristiques (Parquet)", coordinatesFile: "Coordonnées (Parquet)", rejectedFile: "Rejets (Parquet)",
   map: "Carte", rejectedTab: "Rejetées ({count})", duplicates: "Quasi-doublons", outliers: "Atypiques",
   mapHelp: "Glissez pour déplacer, molette pour zoomer, cliquez une image pour voir ses semblables. Touches : flèches, + et −, 0 pour tout, Entrée pour l’image au centre.",
+  mapHelpTouch: "Glissez pour déplacer, pincez pour zoomer, touchez une image pour voir ses semblables.",
   mapShown: "{shown} images sur {total}", mapRule: "un échantillon équitable : {rule}",
   mapName: "Carte des images selon leurs deux premières composantes principales",
   lasso: "Lasso", lassoHelp: "Entourez des images pour les choisir.", chosen: "{count|choisie|choisies}",
@@ -103,6 +107,16 @@ const FR = {
     decode_error: "Elle est abîmée et illisible.", erased: "Une image de ce contenu a été effacée et ne peut pas revenir.",
   },
 };
+
+// Why a run was closed, as the functions say it, and how French says it
+const BECAUSE = [
+  [/^all (\d+) announced files are there$/, "les $1 fichiers annoncés sont là"],
+  [/^marked as ready$/, "marqué comme prêt"],
+  [/^quiet for (\d+) s$/, "rien n’est arrivé depuis $1 s"],
+  [/^open for (\d+) s, the limit$/, "ouvert depuis $1 s, la limite"],
+  [/^(\d+) parts, the limit$/, "$1 parts, la limite"],
+  [/^the images that run (\d+) rejected$/, "les images que l’exécution $1 a rejetées"],
+];
 
 const LANGUAGES = { en: EN, fr: FR };
 let language = "en";
@@ -129,10 +143,21 @@ export function spoken() {
 export function t(key, values = {}) {
   const text = LANGUAGES[language][key] ?? key;
   const rules = new Intl.PluralRules(language);
-  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, many) => {
+  return spaced(text).replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, many) => {
     const number = n(values[name]);
     return one ? `${number} ${rules.select(values[name]) === "one" ? one : many}` : number;
   });
+}
+
+/** French wants spaces before some signs, at which no line may end. */
+function spaced(text) {
+  return language === "fr" ? text.replace(/ (?=[:;?!…])/g, "\u00a0") : text;
+}
+
+/** Why a run was closed. */
+export function because(words) {
+  const found = language === "fr" && BECAUSE.find(([pattern]) => pattern.test(words));
+  return found ? words.replace(...found) : words;
 }
 
 /** Why an image was rejected. */

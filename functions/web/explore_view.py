@@ -21,7 +21,7 @@ from functions.bucket import Bucket
 from functions.records import State
 from functions.runs import RunTable
 from functions.web.names import id_of
-from functions.web.problems import bad_request, not_found
+from functions.web.problems import bad_request, no_batch, not_found
 
 MOST_IMAGES = 300_000
 
@@ -36,6 +36,7 @@ class ExploreView:
 
     def map(self, batches: Sequence[str], components: int, most: int) -> dict[str, Any]:
         """Images as points, column by column; all batches where none is named."""
+        self._require(batches)
         version = current_number(self.results)
         drawn = make_map(self._points(batches, version), components, most)
         axes = drawn.coordinates.round(4).T.tolist()
@@ -54,12 +55,16 @@ class ExploreView:
 
     def similar(self, path: str, batches: Sequence[str], count: int) -> dict[str, Any]:
         """Images like the one under an object key, in these batches or in all."""
+        self._require(batches)
         version = current_number(self.results)
         query = find(self._each([batch_of(path, "")], version), path)
         if query is None:  # an image from the bucket's root: its batch is named by a day
             query = find(self._each([], version), path)
         if query is None:
-            raise not_found(f"there is no processed image {path!r}")
+            raise not_found(
+                f"there is no processed image {path!r}: name it by its object key, "
+                "<batch>/<label>/<name>"
+            )
         found = similar(self._each(batches, version), query, count)
         return {
             "pca_version": version,
@@ -71,6 +76,7 @@ class ExploreView:
 
     def duplicates(self, batch: str, least: float) -> dict[str, Any]:
         """Groups of near duplicates in a batch."""
+        self._require([batch])
         version = current_number(self.results)
         try:
             groups = near_duplicates(self._points([batch], version), least)
@@ -88,6 +94,7 @@ class ExploreView:
 
     def outliers(self, batch: str, count: int) -> dict[str, Any]:
         """The images of a batch that are least like any other."""
+        self._require([batch])
         version = current_number(self.results)
         found = outliers(self._points([batch], version), count)
         return {
@@ -103,6 +110,12 @@ class ExploreView:
                 path: b64encode(found[path]).decode() if path in found else None for path in paths
             }
         }
+
+    def _require(self, batches: Sequence[str]) -> None:
+        """Raise `ProblemError` for a batch that does not exist."""
+        for batch in batches:
+            if batch == ERASURES or next(self.runs.of_batch(batch), None) is None:
+                raise no_batch(batch)
 
     def _points(self, batches: Sequence[str], version: int) -> list[Points]:
         """All points at once. Raises `ProblemError` where they are too many for one answer."""

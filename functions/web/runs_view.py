@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from time import time
 from typing import Any
 
@@ -20,7 +21,7 @@ from functions.records import FINISHED, RunRecord, State
 from functions.runs import RunTable
 from functions.web.links import Links
 from functions.web.names import id_of
-from functions.web.problems import not_found
+from functions.web.problems import ProblemError, no_batch, not_found
 from functions.wording import words
 
 _PAGE = 100
@@ -44,17 +45,31 @@ class RunsView:
                 of_batch[record.batch].append(record)
         newest = [max(records, key=lambda r: r.run) for records in of_batch.values()]
         ordered = sorted(newest, key=lambda record: record.changed_at, reverse=True)
-        return {"batches": [self._batch(record, of_batch[record.batch]) for record in ordered]}
+        version = current_number(self.results)
+        told = [self._batch(record, of_batch[record.batch], version) for record in ordered]
+        return {"batches": told}
 
     def batch(self, batch: str) -> dict[str, Any]:
         """One batch with all its runs, the newest first."""
         records = self._records(batch)
-        runs = [self.told(record) for record in reversed(records)]
-        return {**self._batch(records[-1], records), "runs": runs}
+        version = current_number(self.results)
+        runs = [self.told(record, version) for record in reversed(records)]
+        return {**self._batch(records[-1], records, version), "runs": runs}
 
     def run(self, run: Run) -> dict[str, Any]:
         """One run."""
-        return self.told(self._record(run))
+        return self.told(self._record(run), current_number(self.results))
+
+    def require_something_to_close(self, batch: str) -> None:
+        """Raise `ProblemError` where all runs of the batch have ended: marking it now would make an
+        empty run, which stands before the one with the images."""
+        records = [] if batch == ERASURES else list(self.runs.of_batch(batch))
+        if records and all(record.state in FINISHED for record in records):
+            raise ProblemError(
+                HTTPStatus.CONFLICT,
+                f"no upload is known since run {records[-1].run} ended: there is nothing to close. "
+                "S3 may tell of the latest a few seconds late: try again, or say how many 'images'",
+            )
 
     def receipt(self, run: Run) -> dict[str, Any]:
         """The run's receipt. Raises `ProblemError` before there is one."""
@@ -102,7 +117,7 @@ class RunsView:
     def _records(self, batch: str) -> list[RunRecord]:
         records = [] if batch == ERASURES else list(self.runs.of_batch(batch))
         if not records:
-            raise not_found(f"there is no batch {batch!r}")
+            raise no_batch(batch)
         return records
 
     def _record(self, run: Run) -> RunRecord:
@@ -111,7 +126,9 @@ class RunsView:
             raise not_found(f"batch {run.batch!r} has no run {run.number}")
         return found
 
-    def _batch(self, newest: RunRecord, records: Iterable[RunRecord]) -> dict[str, Any]:
+    def _batch(
+        self, newest: RunRecord, records: Iterable[RunRecord], version: int
+    ) -> dict[str, Any]:
         done = [record for record in records if record.state == State.DONE]
         return {
             "id": id_of(newest.batch),
@@ -119,11 +136,13 @@ class RunsView:
             "processed": sum(record.processed or 0 for record in done),
             "rejected": sum(record.rejected or 0 for record in done),
             "missing": sum(record.missing or 0 for record in done),
-            "newest": self.told(newest),
+            "newest": self.told(newest, version),
         }
 
-    def told(self, record: RunRecord) -> dict[str, Any]:
-        """A run: its state for programs and in words, and what is known of it."""
+    def told(self, record: RunRecord, version: int) -> dict[str, Any]:
+        """A run: its state for programs and in words, and what is known of it. `version` is the PCA
+        version in force: every finished run has its coordinates there, whatever its receipt says
+        of the day that it was written."""
         running = record.state == State.RUNNING
         progress = read_progress(self.results, record.key) if running else None
         closes = None
@@ -142,7 +161,7 @@ class RunsView:
             "attempt": record.attempt,
             "reason": record.reason or None,
             "receipt": _account(record),
-            "pca_version": record.pca_version,
+            "pca_version": version or None if record.pca_version else None,
             "cost": _cost(record),
             "opened_at": record.opened_at,
             "changed_at": record.changed_at,

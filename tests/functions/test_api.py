@@ -31,6 +31,10 @@ UNANSWERED: list[tuple[str, Any, int, str]] = [
     ("/api/map?most=many", None, 400, "whole number"),
     ("/api/similar", None, 400, "one 'path'"),
     ("/api/similar?path=none", None, 404, "no processed"),
+    ("/api/similar?path=spring/apple/good.jpg&batch=none", None, 404, "no batch 'none'"),
+    ("/api/map?batch=none", None, 404, "no batch 'none'"),
+    ("/api/batches/none/duplicates", None, 404, "no batch 'none'"),
+    ("/api/batches/none/outliers", None, 404, "no batch 'none'"),
     (f"{SPRING}/duplicates?cosine=0.1", None, 400, "0.9"),
     (f"{SPRING}/uploads", {"names": 1}, 400, "list"),
     (f"{SPRING}/uploads", [], 400, "object"),
@@ -203,6 +207,14 @@ def test_marking_a_batch_closes_it(world: World) -> None:
     assert json.loads(marker) == {"images": 1}
     ask(world, "/api/batches/summer/ready", "POST", {})
     assert world.s3.get_object(Bucket="uploads", Key="summer/_READY")["Body"].read() == b""
+
+
+def test_a_batch_that_has_ended_is_not_marked_again(images: World) -> None:
+    answer = ask(images, "/api/batches/spring/ready", "POST", {})
+    assert (answer.status, answer.told["status"]) == (409, 409)
+    assert "nothing to close" in answer.told["detail"]
+    again = ask(images, "/api/batches/spring/ready", "POST", {"images": 3})  # more are on their way
+    assert again.told == {"marked": True}
 
 
 def test_what_cannot_be_answered_says_why(images: World) -> None:
