@@ -162,7 +162,7 @@ export function because(words) {
 
 /** Why an image was rejected. */
 export function reason(code) {
-  return LANGUAGES[language].reasons[code] ?? code;
+  return spaced(LANGUAGES[language].reasons[code] ?? code);
 }
 
 /** A number as the language writes it; any other value as it is. */
