@@ -14,7 +14,6 @@ million photographs), and the measured PCA stage, which grows with the images. P
 template's (us-east-1's; EU regions differ by some per cent). S3, queues, table and functions come
 on top."""
 START_SECONDS = 60
-ARM_CHEAPER = 0.2  # an hour of ARM64 against one of x86_64, by the price list
 
 
 def main() -> None:
@@ -27,7 +26,6 @@ def main() -> None:
         "vcpu": vcpu,
         "memory_gb": gigabytes,
         "executor_cores": cores,
-        "arm_cheaper": ARM_CHEAPER,
     }
     for name, images, rate in (
         ("fruits", small["images"], small["features_images_per_second"] / 2),

@@ -46,10 +46,10 @@ _THIN = "\u202f"  # a narrow no-break space
 # a unit, as documents write it; the names under which values of that kind are held, and by what a
 # held value is multiplied to be in it
 _UNITS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
-    (r"s|seconds?|secondes?", r"second", (1,)),
-    (r"ms", r"second", (1000,)),
-    (r"min|minutes?", r"second|minute", (1, 1 / 60)),
-    (r"h|hours?|heures?", r"second", (1 / 3600,)),
+    (r"s|seconds?|secondes?", r"(?<!per_)second", (1,)),
+    (r"ms", r"(?<!per_)second", (1000,)),
+    (r"min|minutes?", r"(?<!per_)second|minute", (1, 1 / 60)),
+    (r"h|hours?|heures?", r"(?<!per_)second", (1 / 3600,)),
     (r"days?|jours?", r"days", (1,)),
     (r"years?|ans?", r"days", (1 / 365,)),
     (r"MB|Mo", r"megabyte|bytes", (1, 1e-6)),
@@ -63,7 +63,11 @@ _UNITS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
     (r"USD|\$", r"cost|usd", (1,)),
     (r"vCPU-hours?|vCPU-heures?", r"vcpu_hours", (1,)),
     (r"GB-hours?|Go-heures?", r"gb_hours", (1,)),
-    (r"images|rows|lignes|points|photos|events|événements|faults|calls", r"", (1,)),
+    (
+        r"images|rows|lignes|points|photos|events|événements|faults|calls",
+        r"images(?!_per)|rows|points|found|processed|rejected|missing|sample|least|most|expected",
+        (1,),
+    ),
 )
 _STATED = re.compile(
     rf"{_NUMBER}[ \u00a0\u202f]?(?:({'|'.join(unit for unit, _, _ in _UNITS)})(?!\w))"

@@ -88,7 +88,7 @@ def _decoded(
             continue
         outcome = read_image(data, backbone.size, limits) if isinstance(data, bytes) else data
         if rows.thumbnails is not None:
-            rows.thumbnails += _thumbnail_rows(key, digest, data, outcome)
+            rows.thumbnails += _thumbnail_rows(key, digest, data, outcome, limits)
         if isinstance(outcome, Pixels):
             rows.processed.append(_processed_row(key, digest, outcome, backbone))
             yield outcome.array
@@ -127,14 +127,18 @@ def _rejected_row(key: str, digest: str | None, rejection: Rejection) -> dict[st
 
 
 def _thumbnail_rows(
-    key: str, digest: str | None, data: bytes | Rejection, outcome: Pixels | Rejection
+    key: str,
+    digest: str | None,
+    data: bytes | Rejection,
+    outcome: Pixels | Rejection,
+    limits: Limits,
 ) -> list[dict[str, object]]:
     """The row of an image that there is a picture of."""
     jpeg = None
     if isinstance(outcome, Pixels):
         jpeg = thumbnail(outcome)
     elif outcome.reason == "truncated" and isinstance(data, bytes):
-        jpeg = thumbnail_of_truncated(data)
+        jpeg = thumbnail_of_truncated(data, limits)
     return [{"path": key, "content_sha256": digest, "jpeg": jpeg}] if jpeg else []
 
 

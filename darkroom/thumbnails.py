@@ -7,7 +7,7 @@ import threading
 
 from PIL import Image, ImageFile
 
-from darkroom.images import FORMATS, Pixels
+from darkroom.images import FORMATS, Limits, Pixels
 
 SIDE = 96  # pixels of the longer side
 _QUALITY = 65  # 1.9 KB and 0.2 ms; WebP would be two thirds of that, and take three times as long
@@ -32,14 +32,17 @@ def thumbnail(pixels: Pixels) -> bytes:
     return _encoded(Image.fromarray(pixels.array), pixels.width, pixels.height)
 
 
-def thumbnail_of_truncated(data: bytes) -> bytes | None:
+def thumbnail_of_truncated(data: bytes, limits: Limits) -> bytes | None:
     """A JPEG of what could be decoded of an image that ends too early; None where nothing could.
 
-    For images whose size has been checked: all there is of it is decoded.
+    None, too, where it has more pixels than the limit: it may have been refused before that was
+    looked at.
     """
     _lenient.here = True
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > limits.max_pixels:
+                return None
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
             rgb = image.convert("RGB")
             return _encoded(rgb, rgb.width, rgb.height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +43,7 @@ _PARTS_PER_CORE = 16
 PART_IMAGES = (32, 256)
 
 _loaded: dict[str, Backbone] = {}  # in each process: the model outlives the task
+_loading = Lock()
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,11 @@ class _Task:
         )
 
     def _backbone(self) -> Backbone:
-        backbone = _loaded.get(self.model_id)
-        if backbone is None:
-            backbone = load_backbone(self.model.value)
-            _loaded.clear()
-            _loaded[self.model_id] = backbone
-        return backbone
+        with _loading:
+            if self.model_id not in _loaded:
+                _loaded.clear()
+                _loaded[self.model_id] = load_backbone(self.model.value)
+            return _loaded[self.model_id]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from darkroom.errors import UsageError
 from darkroom.explore import duplicates
-from darkroom.explore.duplicates import near_duplicates
+from darkroom.explore.duplicates import near_duplicates, unit_vectors
 from darkroom.explore.images import PointCache, Points, Seen, newest_only, read_points
 from darkroom.explore.map import make_map
-from darkroom.explore.outliers import outliers
+from darkroom.explore.outliers import NEIGHBOUR, outliers
+from darkroom.explore.sample import smallest_contents
 from darkroom.explore.similar import find, similar
 from darkroom.explore.thumbnails import thumbnails
 from darkroom.layout import Run
@@ -202,6 +203,21 @@ def test_the_image_far_from_all_others_is_the_first_outlier(store: LocalStore) -
     first, second = outliers(read(store, Run("spring", 1)), 2)
     assert first.image.path == "spring/b/1-0017.jpg"
     assert first.cosine < 0.5 < second.cosine
+
+
+def test_outliers_are_judged_alike_in_the_sample_and_outside(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkroom.explore.outliers.SAMPLE", 12)
+    stored(store, Run("spring", 1), vectors(30, 8))
+    points = read(store, Run("spring", 1))
+    units = unit_vectors(points)
+    sample = set(map(int, smallest_contents(points, 12)))
+    paths = points[0].rows["path"].to_pylist()
+    for outlier in outliers(points, 30):
+        row = paths.index(outlier.image.path)
+        others = sorted(float(units[row] @ units[other]) for other in sample - {row})
+        assert outlier.cosine == pytest.approx(others[-NEIGHBOUR], abs=1e-5)
 
 
 def test_a_large_map_is_a_fair_sample_that_stays_the_same(store: LocalStore) -> None:

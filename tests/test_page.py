@@ -373,3 +373,6 @@ def test_downloads_open_in_other_tools(finished: Page, tmp_path: Path) -> None:
     paths = json.loads((folder / "paths.json").read_text())
     for stem, number in labels["labels"].items():
         assert labels["classes"][number] == paths[stem].split("/")[1]
+    (folder / "data" / "erased-since.jpeg").touch()
+    darkroom("get", "summer", "--out", str(tmp_path))
+    assert {f"{stem}.jpeg" for stem in labels["labels"]} == set(os.listdir(folder / "data"))

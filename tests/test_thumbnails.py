@@ -1,13 +1,18 @@
 import io
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from darkroom import thumbnails
 from darkroom.backbone import Backbone
 from darkroom.features import featurize
 from darkroom.fetch import Fetched
-from darkroom.images import Limits, Pixels
+from darkroom.images import Limits, Pixels, Rejection, read_image
 from darkroom.manifest import Entry
 from darkroom.thumbnails import SIDE, thumbnail, thumbnail_of_truncated
 from tests.conftest import encoded, jpeg, picture
@@ -44,15 +49,43 @@ def test_a_thumbnail_shows_its_image() -> None:
 
 def test_a_truncated_image_shows_as_far_as_it_goes() -> None:
     data = jpeg()
-    small = thumbnail_of_truncated(data[: len(data) * 2 // 3])
+    small = thumbnail_of_truncated(data[: len(data) * 2 // 3], Limits())
     assert small is not None
     assert opened(small).width > 1
     assert not ImageFile.LOAD_TRUNCATED_IMAGES  # or the next truncated image would be accepted
 
 
+def test_other_threads_reject_truncated_images_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = jpeg()[:-200]
+    encode, seen = thumbnails._encoded, []
+
+    def meanwhile(*words: Any) -> bytes:
+        with ThreadPoolExecutor(1) as other:
+            seen.append(other.submit(read_image, cut, (64, 64), Limits()).result())
+        return encode(*words)
+
+    monkeypatch.setattr(thumbnails, "_encoded", meanwhile)
+    assert thumbnail_of_truncated(cut, Limits()) is not None
+    assert [outcome.reason for outcome in seen] == ["truncated"]
+
+
+def test_more_pixels_than_the_limit_are_not_decoded_for_a_thumbnail() -> None:
+    """A chunk that is cut off before the size could be checked."""
+    data = encoded(picture().resize((300, 300)), "PNG")
+    header = data[:33]  # signature and IHDR
+    chunk = b"pHYs" + b"\0\0"
+    damaged = header + struct.pack(">I", 2) + chunk + struct.pack(">I", crc32(chunk)) + data[33:]
+    small = Limits(max_pixels=100)
+    outcome = read_image(damaged, (64, 64), small)
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason == "truncated"
+    assert thumbnail_of_truncated(damaged, small) is None
+    assert thumbnail_of_truncated(damaged, Limits()) is not None
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\nIHDR"])
 def test_nothing_can_be_shown_of_a_bare_header(data: bytes) -> None:
-    assert thumbnail_of_truncated(data) is None
+    assert thumbnail_of_truncated(data, Limits()) is None
 
 
 def test_a_part_keeps_a_thumbnail_of_each_image_that_has_one(backbone: Backbone) -> None:

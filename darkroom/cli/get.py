@@ -10,7 +10,7 @@ from darkroom.cli.stack import Stack
 from darkroom.cli.status import chosen
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.explore.export import atlas_key, write_atlas, write_fiftyone
+from darkroom.explore.export import atlas_key, fiftyone_folder, write_atlas, write_fiftyone
 from darkroom.layout import CURRENT_PCA, Run, pca_model, run_of
 from darkroom.pointer import current_number
 from darkroom.storage import LocalStore
@@ -42,8 +42,9 @@ def get_batch(stack: Stack, batch: str, out: Path, fiftyone: bool = False) -> Go
     store = LocalStore(out)
     files = sum(in_parallel(partial(_fetch, stack, store), keys, f"from {batch}"))
     runs = [record.key for record in done]
-    if fiftyone:
+    if fiftyone or store.list(fiftyone_folder(batch)):  # it may hold what was erased since
         write_fiftyone(store, runs, batch)
+    store.delete([atlas_key(batch)])
     if version:
         write_atlas(store, runs, version, batch)
     explore = store.root / atlas_key(batch) if version else None

@@ -179,7 +179,7 @@ def _run_on(engine: Engine, request: Request, progress: Progress, more: str = ""
         raise DarkroomError(_STOPPED) from error
     except Exception as error:  # of the file system, or Spark's own, told while the JVM still runs
         if _INTERRUPTED.search(str(error).strip()):
-            raise DarkroomError(_STOPPED) from error
+            raise DarkroomError(f"{_STOPPED}{more}") from error
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise DarkroomError(f"the job failed: {last[0].strip()}{more}") from error
 

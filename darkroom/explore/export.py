@@ -49,10 +49,16 @@ def _atlas_rows(results: Store, points: Points) -> pa.Table:
     )
 
 
+def fiftyone_folder(batch: str) -> str:
+    """Where `write_fiftyone` puts its files."""
+    return f"explore/{escape(batch)}.fiftyone"
+
+
 def write_fiftyone(results: Store, runs: Iterable[Run], batch: str) -> int:
     """A folder of a batch's thumbnails that FiftyOne opens as `FiftyOneImageClassificationDataset`;
-    `paths.json` names the images' keys. How many there are."""
-    folder = f"explore/{escape(batch)}.fiftyone"
+    `paths.json` names the images' keys. What was there before goes. How many there are."""
+    folder = fiftyone_folder(batch)
+    results.delete(results.list(folder))
     classes: list[str] = []
     labels, paths = {}, {}
     for stem, path, label, jpeg in _pictures(results, runs):

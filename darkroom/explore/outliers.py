@@ -33,12 +33,16 @@ def outliers(points: Sequence[Points], count: int) -> list[Outlier]:
     vectors = unit_vectors(points)
     if len(vectors) < 2:
         return []
-    reference = vectors[smallest_contents(points, SAMPLE)]
-    nth = min(NEIGHBOUR + 1, len(reference))  # an image is its own nearest
+    sample = smallest_contents(points, SAMPLE)
+    reference = vectors[sample]
+    itself = np.zeros(len(vectors), np.int64)
+    itself[sample] = 1  # an image of the sample is its own nearest
+    nth = min(NEIGHBOUR, len(reference) - 1)
     score = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), _BLOCK):
-        cosine = vectors[start : start + _BLOCK] @ reference.T
-        score[start : start + _BLOCK] = np.partition(cosine, -nth, axis=1)[:, -nth]
+        block = slice(start, start + _BLOCK)
+        ordered = np.partition(vectors[block] @ reference.T, (-nth - 1, -nth), axis=1)
+        score[block] = ordered[np.arange(len(ordered)), -nth - itself[block]]
     found = []
     for row in map(int, np.argsort(score, kind="stable")[:count]):
         run, there = locate(points, row)

@@ -5,7 +5,7 @@ import { Detail } from "./detail.js";
 import { fill, h } from "./dom.js";
 import { Drop } from "./drop.js";
 import { finishSignIn, isSignedIn, loadConfig, signOut } from "./signin.js";
-import { languages, speak, standing, t } from "./words.js";
+import { languages, speak, spoken, standing, t } from "./words.js";
 
 const BUSY_MS = 1500;
 const QUIET_MS = 10_000;
@@ -59,6 +59,7 @@ class Page {
       else this.detail.clear(!this.chosen ? "choose" : Date.now() < this.awaited ? "arriving" : "noSuchBatch");
       trouble("");
     } catch (problem) {
+      if (problem.status === undefined) console.error(problem); // not the API's, but a fault here
       trouble(problem.status ? problem.message : t("offline"));
     }
     if (turn !== this.turn || document.hidden) return;
@@ -67,6 +68,9 @@ class Page {
   }
 
   list() {
+    const stamp = JSON.stringify([this.chosen, spoken(), this.batches.map(({ id, newest }) => [id, standing(newest)])]);
+    if (stamp === this.listed) return; // or the focus would go
+    this.listed = stamp;
     const items = this.batches.map(({ id, batch, newest }) => h("li", {},
       h("a", { href: `#/${id}`, "aria-current": id === this.chosen ? "true" : undefined },
         h("b", {}, batch), h("br"), h("span", { class: `quiet state-${newest.state}` }, standing(newest)))));
@@ -82,6 +86,10 @@ function trouble(text) {
 const wanted = localStorage.getItem(LANGUAGE) ?? navigator.language.slice(0, 2);
 element("language").value = languages.includes(wanted) ? wanted : "en";
 speak(wanted);
-const config = await loadConfig();
-await finishSignIn();
-new Page(config);
+try {
+  const config = await loadConfig();
+  await finishSignIn();
+  new Page(config);
+} catch (problem) {
+  trouble(t("cannotStart", { reason: problem.message }));
+}

@@ -24,12 +24,14 @@ export class Detail {
       this.batch = null;
       this.frame(told);
     }
+    const turn = (this.turn = (this.turn ?? 0) + 1);
     const changed = JSON.stringify([told.newest.run, told.newest.state, told.newest.changed_at]);
     if (this.batch && changed === this.changed) {
       this.batch.runs[0] = told.newest;
     } else {
-      this.batch = await get(`batches/${told.id}`);
-      this.changed = changed;
+      const batch = await get(`batches/${told.id}`);
+      if (turn !== this.turn) return; // another was chosen meanwhile
+      Object.assign(this, { batch, changed });
     }
     this.showRuns();
     this.showResults();
@@ -37,6 +39,7 @@ export class Detail {
 
   /** No batch is shown; `why` is the word that says why. */
   clear(why = "choose") {
+    this.turn = (this.turn ?? 0) + 1;
     this.batch = null;
     fill(this.main, h("p", { class: "card" }, t(why)));
   }
@@ -51,6 +54,7 @@ export class Detail {
   }
 
   frame(told) {
+    this.shownRuns = null;
     this.runs = h("section", { "aria-labelledby": "batch-title" });
     this.results = h("section", { hidden: true, ariaLabel: t("map") });
     this.title = h("h2", { id: "batch-title" }, told.batch);
@@ -58,10 +62,13 @@ export class Detail {
   }
 
   showRuns() {
-    const { batch } = this;
-    const [newest, ...earlier] = batch.runs;
+    const [newest, ...earlier] = this.batch.runs;
+    const stamp = JSON.stringify(this.batch.runs);
+    if (stamp === this.shownRuns) return; // or an opened list would close, and the focus go
+    this.shownRuns = stamp;
+    const open = this.runs.querySelector("details")?.open;
     fill(this.runs, this.title, this.run(newest),
-      earlier.length ? h("details", {}, h("summary", {}, `${t("runs")} (${earlier.length})`), earlier.map((run) => this.run(run))) : null);
+      earlier.length ? h("details", { open }, h("summary", {}, `${t("runs")} (${earlier.length})`), earlier.map((run) => this.run(run))) : null);
   }
 
   run(run) {

@@ -54,9 +54,10 @@ export class Drop {
   }
 
   planned() {
-    const { batch, images, others, tooLarge } = this.plan;
-    const name = h("input", { type: "text", value: batch, required: true, pattern: "[^\\/]+", title: t("batchNameHelp"), autocomplete: "off", spellcheck: false });
-    const ready = h("input", { type: "checkbox", checked: true });
+    const { plan } = this;
+    const { images, others, tooLarge } = plan;
+    const name = h("input", { type: "text", value: plan.batch, oninput: () => { plan.batch = name.value; }, required: true, pattern: "[^\\/]+", title: t("batchNameHelp"), autocomplete: "off", spellcheck: false });
+    const ready = h("input", { type: "checkbox", checked: plan.ready ?? true, onchange: () => { plan.ready = ready.checked; } });
     const left = [
       others.length ? t("leftOut", { count: others.length }) : null,
       tooLarge.length ? t("tooLarge", { count: tooLarge.length, limit: bytes(this.config.max_image_bytes) }) : null,
@@ -115,7 +116,7 @@ export class Drop {
     }
     this.busy = false;
     this.show();
-    this.arrived(this.batchId);
+    if (this.upload?.sent || this.upload?.known) this.arrived(this.batchId);
   }
 
   unfinished() {

@@ -20,28 +20,21 @@ function picture(image) {
 export async function showRejected(panel, batch) {
   const list = h("ul", { class: "tiles" });
   const more = h("button", { type: "button", hidden: true }, t("more"));
-  fill(panel, list, more);
-  const pages = rejectedOf(batch);
-  let coming = await pages.next();
+  const trouble = h("p", { role: "alert" });
+  fill(panel, list, more, trouble);
+  const left = batch.runs.filter(({ receipt }) => receipt && receipt.rejected + receipt.missing).map(({ run }) => ({ run, first: 0 }));
+  if (!left.length) return fill(panel, h("p", {}, t("noneRejected")));
   const next = async () => {
-    const { value } = coming;
-    coming = await pages.next(); // a page ahead, so that "More" is there only if there is more
-    list.append(...value.map(rejectedTile));
-    more.hidden = coming.done;
+    const [{ run, first }] = left;
+    const page = await get(`batches/${batch.id}/runs/${run}/rejected`, { first });
+    if (page.next === null) left.shift(); // only what has come is passed over
+    else left[0].first = page.next;
+    list.append(...page.rejected.map((image) => rejectedTile({ ...image, id: batch.id, run })));
+    more.hidden = !left.length;
   };
-  if (coming.done) return fill(panel, h("p", {}, t("noneRejected")));
-  more.addEventListener("click", () => next().catch((problem) => more.after(h("p", { role: "alert" }, problem.message))));
+  const failed = (problem) => fill(trouble, problem.message);
+  more.addEventListener("click", () => next().then(() => fill(trouble), failed));
   await next();
-}
-
-async function* rejectedOf(batch) {
-  for (const run of batch.runs.filter(({ receipt }) => receipt && receipt.rejected + receipt.missing)) {
-    for (let first = 0; first !== null;) {
-      const page = await get(`batches/${batch.id}/runs/${run.run}/rejected`, { first });
-      first = page.next;
-      yield page.rejected.map((image) => ({ ...image, id: batch.id, run: run.run }));
-    }
-  }
 }
 
 function rejectedTile(image) {

@@ -5,7 +5,7 @@ import { csvField, fill, h, save } from "./dom.js";
 import { tile } from "./gallery.js";
 import { Scatter } from "./scatter.js";
 import { thumbnail } from "./thumbs.js";
-import { n, t } from "./words.js";
+import { n, t, told } from "./words.js";
 
 const SHOWN = 24;
 const FAINT = 28; // opacity of what is not chosen, of 255
@@ -82,7 +82,7 @@ export class MapView {
       h("button", { type: "button", onclick: () => this.scatter.all() }, t("whole")),
       h("label", { class: "row" }, t("colourBy"), by),
       h("label", { class: "row" }, all, t("allImages")),
-      h("span", { class: "quiet" }, [t("mapShown", { shown, total }), rule ? t("mapRule", { rule }) : null].filter(Boolean).join(", ")));
+      h("span", { class: "quiet" }, [t("mapShown", { shown, total }), rule ? t("mapRule", { rule: told(rule) }) : null].filter(Boolean).join(", ")));
   }
 
   toggleLasso(button) {

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, s } from "./dom.js";
-import { because, n, t } from "./words.js";
+import { n, t, told } from "./words.js";
 
 const KINDS = ["processed", "rejected", "missing"];
 
@@ -32,7 +32,7 @@ export function facts(run, batchId) {
   const rows = [
     [t("took"), took < 120 ? t("seconds", { count: Math.round(took) }) : t("minutes", { count: Math.round(took / 60) })],
     [t("cost"), cost(run.cost)],
-    run.closed_because ? [t("closed"), because(run.closed_because)] : null,
+    run.closed_because ? [t("closed"), told(run.closed_because)] : null,
     run.pca_version ? [t("coordinates"), t("pcaVersion", { number: run.pca_version })] : null,
     others ? [t("others"), t("skipped", { count: others })] : null,
     [t("download"), downloads(run, batchId)],

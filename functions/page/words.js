@@ -43,8 +43,8 @@ const EN = {
   groupSame: "{count} images with the same content", groupNear: "{count} images alike (cosine from {cosine})",
   outliersHelp: "The images that are least like any other of the batch, the loneliest first.",
   similar: "Similar images", alike: "{percent} alike", same: "same content", close: "Close", path: "Object key", labelOf: "Label", batchOf: "Batch",
-  noOriginal: "The original is no longer there.", all: "in all batches", here: "in this batch", noPicture: "no picture",
-  loading: "Loading …", offline: "The API cannot be reached. Trying again …",
+  noOriginal: "The original is no longer there.", all: "in all batches", here: "in this batch",
+  loading: "Loading …", offline: "The API cannot be reached. Trying again …", cannotStart: "The page cannot start: {reason}. Load it again.",
   reasons: {
     empty: "The file is empty.", not_an_image: "Called like an image, but is none.",
     truncated: "It ends before the image does: the upload or copy was cut off.",
@@ -97,8 +97,8 @@ const FR = {
   groupSame: "{count} images au contenu identique", groupNear: "{count} images semblables (cosinus dès {cosine})",
   outliersHelp: "Les images qui ressemblent le moins aux autres du lot, la plus isolée d’abord.",
   similar: "Images semblables", alike: "{percent} de ressemblance", same: "même contenu", close: "Fermer", path: "Clé de l’objet", labelOf: "Étiquette", batchOf: "Lot",
-  noOriginal: "L’original n’est plus là.", all: "dans tous les lots", here: "dans ce lot", noPicture: "pas d’image",
-  loading: "Chargement …", offline: "L’API ne répond pas. Nouvel essai …",
+  noOriginal: "L’original n’est plus là.", all: "dans tous les lots", here: "dans ce lot",
+  loading: "Chargement …", offline: "L’API ne répond pas. Nouvel essai …", cannotStart: "La page ne peut pas démarrer : {reason}. Chargez-la à nouveau.",
   reasons: {
     empty: "Le fichier est vide.", not_an_image: "Nommé comme une image, mais ce n’en est pas une.",
     truncated: "Il finit avant l’image : l’envoi ou la copie a été coupé.",
@@ -108,8 +108,9 @@ const FR = {
   },
 };
 
-// Why a run was closed, as the functions say it, and how French says it
-const BECAUSE = [
+// What the API says in words, and how French says it
+const TOLD = [
+  [/^the images whose content has the smallest SHA-256$/, "les images dont le contenu a le plus petit SHA-256"],
   [/^all (\d+) announced files are there$/, "les $1 fichiers annoncés sont là"],
   [/^marked as ready$/, "marqué comme prêt"],
   [/^quiet for (\d+) s$/, "rien n’est arrivé depuis $1 s"],
@@ -154,9 +155,9 @@ function spaced(text) {
   return language === "fr" ? text.replace(/ (?=[:;?!…])/g, "\u00a0") : text;
 }
 
-/** Why a run was closed. */
-export function because(words) {
-  const found = language === "fr" && BECAUSE.find(([pattern]) => pattern.test(words));
+/** Words of the API, in the language that is spoken. */
+export function told(words) {
+  const found = language === "fr" && TOLD.find(([pattern]) => pattern.test(words));
   return found ? words.replace(...found) : words;
 }
 

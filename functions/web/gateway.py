@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from functions.web.problems import ProblemError
+from functions.web.problems import ProblemError, bad_request
 
 PROGRAMS = "/programs"  # the same routes, for callers that IAM knows
 PUBLIC = ("/", "/page/{file}", "/config.json")  # what signs people in, and knows nothing of images
@@ -76,4 +76,6 @@ def packed(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     data = gzip.compress(body.encode(), compresslevel=5, mtime=0)
     headers = {**answer["headers"], "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     encoded = b64encode(data).decode()
+    if len(encoded) > _MOST_BYTES:
+        raise bad_request("too much for one answer: ask for less")
     return {**answer, "headers": headers, "body": encoded, "isBase64Encoded": True}
