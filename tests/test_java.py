@@ -29,12 +29,15 @@ def test_without_java_a_whole_run_uses_the_packaged_one(
     kept = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
     environment = {**kept, "PATH": tools_without_java, "DARKROOM_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "darkroom.cli.main", "run", str(photos(5))]
-    command += ["--out", str(tmp_path / "out"), "--model", str(model_file)]
-    answer = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=120, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert "5 found = 5 processed" in answer.stdout
+    command += ["--model", str(model_file), "--out"]
+    for out, engine in ((tmp_path / "threads", "threads"), (tmp_path / "spark", "spark")):
+        assert java_major(tmp_path / "home" / "java") is None  # threads need none
+        answer = subprocess.run(
+            [*command, str(out), "--engine", engine],
+            capture_output=True, text=True, env=environment, timeout=120, check=False,
+        )  # fmt: skip
+        assert answer.returncode == 0, answer.stderr
+        assert "5 found = 5 processed" in answer.stdout
     assert java_major(tmp_path / "home" / "java") in java.SUPPORTED
 
 
