@@ -20,7 +20,7 @@ demo: $(VENV)/.demo
 # the tests of the whole stack mostly wait: they run beside the others, in two groups
 PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_cli.py
 STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py tests/test_slides.py \
-  tests/test_notebooks.py tests/test_query.py
+  tests/test_notebooks.py tests/test_query.py tests/test_entry_point.py tests/test_java.py
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-pipeline test-stack test-rest
@@ -34,7 +34,7 @@ test-stack: $(VENV)/.dev
 test-rest: $(VENV)/.dev
 	$(BIN)/python -m pytest $(patsubst %,--ignore=%,$(PIPELINE_TESTS) $(STACK_TESTS))
 
-# a fault after every AWS call instead of every sixth; some five minutes
+# a fault after every AWS call instead of every seventh; some five minutes
 faults: $(VENV)/.dev
 	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/test_faults.py \
 	  tests/functions/test_erasure_faults.py

@@ -86,8 +86,8 @@ def played(
 
 
 def planted(call: int) -> bool:
-    """Whether a call gets a fault: every sixth, and with `make faults` every one."""
-    return call % 6 == 0 or bool(os.environ.get("DARKROOM_EVERY_FAULT"))
+    """Whether a call gets a fault: every seventh, and with `make faults` every one."""
+    return call % 7 == 0 or bool(os.environ.get("DARKROOM_EVERY_FAULT"))
 
 
 @dataclass
