@@ -39,7 +39,9 @@ faults: $(VENV)/.dev
 	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/test_faults.py \
 	  tests/functions/test_erasure_faults.py
 
-check: lint types template test
+check: lint
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types template
+	@$(MAKE) --no-print-directory test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
