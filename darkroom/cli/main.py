@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -106,5 +108,18 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     run_folder(choices, lambda: model_path or ensure_model().path)
 
 
+def main() -> None:
+    """The command `darkroom`. It leaves without the interpreter's last steps: a native library's
+    thread that outlives it can abort the process, and what is done would be reported as failed."""
+    try:
+        cli()
+    except SystemExit as ended:
+        logging.shutdown()
+        with suppress(OSError):  # whoever read what was printed has gone
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+
+
 if __name__ == "__main__":
-    cli()
+    main()
