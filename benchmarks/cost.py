@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.figures import held
+from benchmarks.figures import held, memory_gb
 from benchmarks.record import save
 from functions.job_runs import worker_conf
 
@@ -50,12 +50,8 @@ def _workers(max_vcpu: int, executor_cores: int) -> tuple[int, int, int]:
     executors = int(conf["spark.dynamicAllocation.maxExecutors"])
     cores = executors * int(conf["spark.executor.cores"])
 
-    def memory(who: str) -> int:
-        kinds = ("memory", "memoryOverhead")
-        return sum(int(str(conf[f"spark.{who}.{kind}"]).removesuffix("g")) for kind in kinds)
-
     vcpu = int(conf["spark.driver.cores"]) + cores
-    return vcpu, memory("driver") + executors * memory("executor"), cores
+    return vcpu, memory_gb(conf, "driver") + executors * memory_gb(conf, "executor"), cores
 
 
 if __name__ == "__main__":

@@ -113,9 +113,13 @@ def held() -> Mapping[str, Any]:
 
 
 def _bytes_a_core(cores: int) -> float:
-    conf = worker_conf(cores + 4, cores)
-    parts = ("spark.executor.memory", "spark.executor.memoryOverhead")
-    return sum(int(str(conf[part])[:-1]) for part in parts) * 10**9 / cores
+    return memory_gb(worker_conf(cores + 4, cores), "executor") * 10**9 / cores
+
+
+def memory_gb(conf: Mapping[str, int | str], who: str) -> int:
+    """What a worker, `driver` or `executor`, is asked for: heap and overhead."""
+    kinds = ("memory", "memoryOverhead")
+    return sum(int(str(conf[f"spark.{who}.{kind}"]).removesuffix("g")) for kind in kinds)
 
 
 def _result(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+NEEDS_SPARK = "--reader binaryFile and --pca spark need Spark: add --engine spark"
+
 # Rows in, rows out, an Arrow batch at a time, as `mapInArrow` wants it
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 

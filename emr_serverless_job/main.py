@@ -32,7 +32,7 @@ from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
 
-Work = Callable[[OnSpark], Mapping[str, object]]
+Work = Callable[[SparkSession], Mapping[str, object]]
 
 log = logging.getLogger("darkroom")
 
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
         work = _erasure(arguments) if "--erase" in arguments else _run(arguments)
         spark = build_session()
         try:
-            outcome = work(OnSpark(spark))
+            outcome = work(spark)
         finally:
             spark.stop()
     except DarkroomError as error:
@@ -137,10 +137,10 @@ def _require_eu(arguments: Sequence[str]) -> None:
 def _run(arguments: Sequence[str]) -> Work:
     request = parse(arguments)
 
-    def work(engine: OnSpark) -> Mapping[str, object]:
+    def work(spark: SparkSession) -> Mapping[str, object]:
         progress = ProgressNote(open_store(request.output), request.run, len(request.entries))
         try:
-            receipt = run_job(engine, request, progress.note)
+            receipt = run_job(OnSpark(spark), request, progress.note)
         finally:
             progress.remove()
         counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
@@ -152,8 +152,8 @@ def _run(arguments: Sequence[str]) -> Work:
 def _erasure(arguments: Sequence[str]) -> Work:
     job = parse_erasure(arguments)
 
-    def work(engine: OnSpark) -> Mapping[str, object]:
-        outcome = run_erasure(engine.session, job)
+    def work(spark: SparkSession) -> Mapping[str, object]:
+        outcome = run_erasure(spark, job)
         return {"erasures": len(job.requests), "images": len(outcome.keys)}
 
     return work

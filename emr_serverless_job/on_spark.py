@@ -14,7 +14,7 @@ from pyspark import Accumulator, Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.errors import UsageError
-from emr_serverless_job.engine import Engine, Task
+from emr_serverless_job.engine import NEEDS_SPARK, Engine, Task
 
 # Below this, Spark ships rows inside the query plan, and a plan's partitions are set by the number
 # of rows; above, it parallelises Arrow batches.
@@ -50,7 +50,7 @@ class OnSpark:
 def session_of(engine: Engine) -> SparkSession:
     """The session of an engine that is Spark. Raises `UsageError` for another."""
     if not isinstance(engine, OnSpark):
-        raise UsageError("--reader binaryFile and --pca spark need Spark: add --engine spark")
+        raise UsageError(NEEDS_SPARK)
     return engine.session
 
 

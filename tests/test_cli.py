@@ -8,13 +8,14 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from darkroom.cli.main import cli
+from darkroom.cli.main import _ELSEWHERE, cli
 from darkroom.cli.progress import Progress
 from tests.conftest import jpeg, make_onnx
 
@@ -213,6 +214,12 @@ def test_elsewhere_progress_is_plain_lines(
     lines = capsys.readouterr().out.splitlines()
     assert all("\r" not in line for line in lines)
     assert any(line.startswith("50 of 100 images, ") and "s left" in line for line in lines)
+
+
+@pytest.mark.parametrize("module", _ELSEWHERE)
+def test_commands_of_other_modules_are_all_found(module: str) -> None:
+    commands = import_module(f"darkroom.cli.{module}").COMMANDS
+    assert tuple(command.name for command in commands) == _ELSEWHERE[module]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

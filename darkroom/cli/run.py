@@ -24,7 +24,7 @@ from darkroom.parquet import COMPONENTS, from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store
 from darkroom.versions import current_version
-from emr_serverless_job.engine import Engine
+from emr_serverless_job.engine import NEEDS_SPARK, Engine
 from emr_serverless_job.on_threads import OnThreads
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
@@ -66,7 +66,7 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
     """
     batch = _check_folders(options)
     if options.engine != "spark" and (options.reader == "binaryFile" or options.pca == "spark"):
-        raise UsageError("--reader binaryFile and --pca spark need Spark: add --engine spark")
+        raise UsageError(NEEDS_SPARK)
     results = LocalStore(options.out)
     with _only_one(options.out):
         listed = manifest.walk_folder(options.folder)

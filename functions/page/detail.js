@@ -12,8 +12,8 @@ const TABS = ["map", "rejected", "duplicates", "outliers"];
 
 export class Detail {
   constructor(main, dialog) {
-    Object.assign(this, { main, dialog, tab: "map", batch: null });
-    fill(main, h("p", { class: "card" }, t("choose")));
+    Object.assign(this, { main, dialog, tab: "map", batch: null, turn: 0 });
+    this.clear();
   }
 
   /** Show a batch, as the list of batches tells of it; what has not changed stays. */
@@ -24,7 +24,7 @@ export class Detail {
       this.batch = null;
       this.frame(told);
     }
-    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const turn = (this.turn += 1);
     const changed = JSON.stringify([told.newest.run, told.newest.state, told.newest.changed_at]);
     if (this.batch && changed === this.changed) {
       this.batch.runs[0] = told.newest;
@@ -39,7 +39,7 @@ export class Detail {
 
   /** No batch is shown; `why` is the word that says why. */
   clear(why = "choose") {
-    this.turn = (this.turn ?? 0) + 1;
+    this.turn += 1;
     this.batch = null;
     fill(this.main, h("p", { class: "card" }, t(why)));
   }

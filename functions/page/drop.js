@@ -1,7 +1,7 @@
 // The part of the page that images are dropped on.
 
 import { post } from "./api.js";
-import { fill, h } from "./dom.js";
+import { fill, h, pause } from "./dom.js";
 import { chosen, dropped, idOf, plan, Upload } from "./upload.js";
 import { bytes, t } from "./words.js";
 
@@ -139,11 +139,12 @@ export class Drop {
   async mark(body) {
     for (let tries = MARK_TRIES; ; tries -= 1) {
       try {
-        return await post(`batches/${this.batchId}/ready`, body);
+        await post(`batches/${this.batchId}/ready`, body);
+        return;
       } catch (problem) {
         if (problem.status !== 409) throw problem;
-        if (!tries) return null; // it goes quiet, and closes by itself
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        if (!tries) return; // it goes quiet, and closes by itself
+        await pause(1000);
       }
     }
   }

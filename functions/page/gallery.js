@@ -18,12 +18,12 @@ function picture(image) {
 
 /** The images that the runs of a batch could not process, with the reasons. */
 export async function showRejected(panel, batch) {
+  const left = batch.runs.filter(({ receipt }) => receipt && receipt.rejected + receipt.missing).map(({ run }) => ({ run, first: 0 }));
+  if (!left.length) return fill(panel, h("p", {}, t("noneRejected")));
   const list = h("ul", { class: "tiles" });
   const more = h("button", { type: "button", hidden: true }, t("more"));
   const trouble = h("p", { role: "alert" });
   fill(panel, list, more, trouble);
-  const left = batch.runs.filter(({ receipt }) => receipt && receipt.rejected + receipt.missing).map(({ run }) => ({ run, first: 0 }));
-  if (!left.length) return fill(panel, h("p", {}, t("noneRejected")));
   const next = async () => {
     const [{ run, first }] = left;
     const page = await get(`batches/${batch.id}/runs/${run}/rejected`, { first });

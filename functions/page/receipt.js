@@ -1,7 +1,7 @@
 // What became of the images of a batch, as a picture and in numbers.
 
 import { get } from "./api.js";
-import { h, s } from "./dom.js";
+import { h, pause, s } from "./dom.js";
 import { n, t, told } from "./words.js";
 
 const KINDS = ["processed", "rejected", "missing"];
@@ -63,6 +63,6 @@ async function fetchFiles(kind, run, batchId) {
   if (!wanted.length) throw new Error(t("noFiles"));
   for (const { url } of wanted) {
     h("a", { href: url, download: "" }).click();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await pause(300);
   }
 }

@@ -1,6 +1,7 @@
 // Uploading a folder: what is there already is not sent again, what fails is tried again.
 
 import { post } from "./api.js";
+import { pause } from "./dom.js";
 
 const NAMES_AT_ONCE = 200;
 const TOGETHER = 6;
@@ -139,7 +140,7 @@ export class Upload {
         return;
       } catch (error) {
         if (attempt === TRIES || this.stopping.signal.aborted || error.final) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
+        await pause(500 * 2 ** attempt);
       }
     }
   }

@@ -15,13 +15,14 @@ from darkroom.explore.map import RULE, make_map
 from darkroom.explore.outliers import outliers
 from darkroom.explore.similar import find, similar
 from darkroom.explore.thumbnails import thumbnails
-from darkroom.layout import ERASURES, Run, batch_of
+from darkroom.layout import Run, batch_of
 from darkroom.pointer import current_number
 from functions.bucket import Bucket
-from functions.records import State
+from functions.records import RunRecord, State
 from functions.runs import RunTable
+from functions.web.batches import all_runs, existing_runs, runs_of
 from functions.web.names import id_of
-from functions.web.problems import bad_request, no_batch, not_found
+from functions.web.problems import bad_request, not_found
 
 MOST_IMAGES = 300_000
 
@@ -36,7 +37,6 @@ class ExploreView:
 
     def map(self, batches: Sequence[str], components: int, most: int) -> dict[str, Any]:
         """Images as points, column by column; all batches where none is named."""
-        self._require(batches)
         version = current_number(self.results)
         drawn = make_map(self._points(batches, version), components, most)
         axes = drawn.coordinates.round(4).T.tolist()
@@ -55,17 +55,17 @@ class ExploreView:
 
     def similar(self, path: str, batches: Sequence[str], count: int) -> dict[str, Any]:
         """Images like the one under an object key, in these batches or in all."""
-        self._require(batches)
         version = current_number(self.results)
-        query = find(self._each([batch_of(path, "")], version), path)
+        among = self._records(batches)
+        query = find(self._each(runs_of(self.runs, batch_of(path, "")), version), path)
         if query is None:  # an image from the bucket's root: its batch is named by a day
-            query = find(self._each([], version), path)
+            query = find(self._each(all_runs(self.runs), version), path)
         if query is None:
             raise not_found(
                 f"there is no processed image {path!r}: name it by its object key, "
                 "<batch>/<label>/<name>"
             )
-        found = similar(self._each(batches, version), query, count)
+        found = similar(self._each(among, version), query, count)
         return {
             "pca_version": version,
             "image": told(query.image),
@@ -76,7 +76,6 @@ class ExploreView:
 
     def duplicates(self, batch: str, least: float) -> dict[str, Any]:
         """Groups of near duplicates in a batch."""
-        self._require([batch])
         version = current_number(self.results)
         try:
             groups = near_duplicates(self._points([batch], version), least)
@@ -94,7 +93,6 @@ class ExploreView:
 
     def outliers(self, batch: str, count: int) -> dict[str, Any]:
         """The images of a batch that are least like any other."""
-        self._require([batch])
         version = current_number(self.results)
         found = outliers(self._points([batch], version), count)
         return {
@@ -111,15 +109,15 @@ class ExploreView:
             }
         }
 
-    def _require(self, batches: Sequence[str]) -> None:
-        """Raise `ProblemError` for a batch that does not exist."""
-        for batch in batches:
-            if batch == ERASURES or next(self.runs.of_batch(batch), None) is None:
-                raise no_batch(batch)
+    def _records(self, batches: Sequence[str]) -> list[RunRecord]:
+        """The runs of these batches, or of all. Raises `ProblemError` for one that is none."""
+        if not batches:
+            return all_runs(self.runs)
+        return [run for batch in dict.fromkeys(batches) for run in existing_runs(self.runs, batch)]
 
     def _points(self, batches: Sequence[str], version: int) -> list[Points]:
         """All points at once. Raises `ProblemError` where they are too many for one answer."""
-        seen = self._seen(batches)
+        seen = _seen(self._records(batches))
         if sum(run.images or 0 for run in seen) > MOST_IMAGES:
             raise bad_request(
                 f"more than {MOST_IMAGES} images are too many for one answer: name fewer batches, "
@@ -127,21 +125,17 @@ class ExploreView:
             )
         return newest_only(list(self.cache.points(seen, version))) if version else []
 
-    def _each(self, batches: Sequence[str], version: int) -> Iterator[Points]:
+    def _each(self, records: Sequence[RunRecord], version: int) -> Iterator[Points]:
         """The points, a batch at a time: memory does not grow with their number."""
-        by_batch = groupby(self._seen(batches) if version else [], key=lambda seen: seen.run.batch)
+        by_batch = groupby(_seen(records) if version else [], key=lambda seen: seen.run.batch)
         for _, runs in by_batch:
             yield from newest_only(list(self.cache.points(runs, version)))
 
-    def _seen(self, batches: Sequence[str]) -> list[Seen]:
-        records = (
-            [record for batch in dict.fromkeys(batches) for record in self.runs.of_batch(batch)]
-            if batches
-            else [record for record in self.runs.every() if record.batch != ERASURES]
-        )
-        done = sorted((r for r in records if r.state == State.DONE), key=lambda r: r.key)
-        # an erased batch's numbers and revisions come again, its time does not
-        return [Seen(r.key, f"{r.opened_at}/{r.revision}", r.processed) for r in done]
+
+def _seen(records: Sequence[RunRecord]) -> list[Seen]:
+    done = sorted((r for r in records if r.state == State.DONE), key=lambda r: r.key)
+    # an erased batch's numbers and revisions come again, its time does not
+    return [Seen(r.key, f"{r.opened_at}/{r.revision}", r.processed) for r in done]
 
 
 def told(image: Image) -> dict[str, Any]:

@@ -32,11 +32,6 @@ def not_found(detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, detail)
 
 
-def no_batch(batch: str) -> ProblemError:
-    """Nothing was uploaded under this name."""
-    return not_found(f"there is no batch {batch!r}")
-
-
 def bad_request(detail: str) -> ProblemError:
     """What was sent cannot be understood."""
     return ProblemError(HTTPStatus.BAD_REQUEST, detail)

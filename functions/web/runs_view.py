@@ -11,7 +11,7 @@ from typing import Any
 
 from darkroom import receipt
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import ERASURES, Run
+from darkroom.layout import Run
 from darkroom.parquet import from_parquet
 from darkroom.pointer import current_number
 from darkroom.progress import Progress, read_progress
@@ -19,9 +19,10 @@ from functions.bucket import Bucket
 from functions.closing import ClosingRules, closing_of
 from functions.records import FINISHED, RunRecord, State
 from functions.runs import RunTable
+from functions.web.batches import all_runs, existing_runs, runs_of
 from functions.web.links import Links
 from functions.web.names import id_of
-from functions.web.problems import ProblemError, no_batch, not_found
+from functions.web.problems import ProblemError, not_found
 from functions.wording import words
 
 _PAGE = 100
@@ -40,9 +41,8 @@ class RunsView:
     def batches(self) -> dict[str, Any]:
         """All batches, the last changed first, each with its newest run."""
         of_batch: dict[str, list[RunRecord]] = defaultdict(list)
-        for record in self.runs.every():
-            if record.batch != ERASURES:
-                of_batch[record.batch].append(record)
+        for record in all_runs(self.runs):
+            of_batch[record.batch].append(record)
         newest = [max(records, key=lambda r: r.run) for records in of_batch.values()]
         ordered = sorted(newest, key=lambda record: record.changed_at, reverse=True)
         version = current_number(self.results)
@@ -51,7 +51,7 @@ class RunsView:
 
     def batch(self, batch: str) -> dict[str, Any]:
         """One batch with all its runs, the newest first."""
-        records = self._records(batch)
+        records = existing_runs(self.runs, batch)
         version = current_number(self.results)
         runs = [self.told(record, version) for record in reversed(records)]
         return {**self._batch(records[-1], records, version), "runs": runs}
@@ -63,7 +63,7 @@ class RunsView:
     def require_something_to_close(self, batch: str) -> None:
         """Raise `ProblemError` where all runs of the batch have ended: marking it now would make an
         empty run, which stands before the one with the images."""
-        records = [] if batch == ERASURES else list(self.runs.of_batch(batch))
+        records = runs_of(self.runs, batch)
         if records and all(record.state in FINISHED for record in records):
             raise ProblemError(
                 HTTPStatus.CONFLICT,
@@ -114,14 +114,8 @@ class RunsView:
         name = f"{run.batch}-run-{run.number}-{kind}-{key.rpartition('/')[2]}"
         return {"kind": kind, "key": key, "url": self.links.result(key, name, mime)}
 
-    def _records(self, batch: str) -> list[RunRecord]:
-        records = [] if batch == ERASURES else list(self.runs.of_batch(batch))
-        if not records:
-            raise no_batch(batch)
-        return records
-
     def _record(self, run: Run) -> RunRecord:
-        found = next((r for r in self._records(run.batch) if r.run == run.number), None)
+        found = next((r for r in existing_runs(self.runs, run.batch) if r.run == run.number), None)
         if found is None:
             raise not_found(f"batch {run.batch!r} has no run {run.number}")
         return found
