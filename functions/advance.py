@@ -14,31 +14,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from darkroom.errors import ConflictError
+from darkroom.errors import ConflictError, DarkroomError
 from darkroom.layout import ERASURES, Run
+from functions.isolation import is_of_the_moment
 from functions.queues import WorkQueues
 from functions.records import RunRecord, State
 from functions.runs import RunTable
 
 Step = Callable[[RunRecord], bool]
 
+_MOST_FAILED_TRIES = 5
+_LONGEST_TROUBLE = 300
+
 
 @dataclass(frozen=True)
 class Station:
     """The steps that one function can take. A step says whether it moved the run on; it raises
-    `ConflictError` where somebody else did."""
+    `ConflictError` where somebody else did. `fail` ends a run with a reason."""
 
     runs: RunTable
     queues: WorkQueues
     steps: Mapping[State, Step]
     erasure_steps: Mapping[State, Step]
+    fail: Callable[[RunRecord, str], None]
 
 
 def advance(run: Run, station: Station) -> RunRecord | None:
     """Do what comes next for the run, as far as this station can; then pass it on.
 
     Returns the record as it is left; None where there is no such run. Safe to repeat, and to do
-    from several places at once.
+    from several places at once. What a step raises is told in the record, and raised again.
     """
     while (record := station.runs.get(run)) is not None:
         steps = station.erasure_steps if run.batch == ERASURES else station.steps
@@ -51,4 +56,27 @@ def advance(run: Run, station: Station) -> RunRecord | None:
                 return record
         except ConflictError:  # someone else moved it: look again
             continue
+        except Exception as error:
+            if not _has_failed(record, error, station):
+                raise
     return None
+
+
+def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
+    """Whether what a step raised ends the run: what cannot be otherwise, at once, and what nobody
+    foresaw, when it has come again and again. Everything waits for a run that goes on for ever, and
+    nobody knows why."""
+    words = str(error) if isinstance(error, DarkroomError) else f"{type(error).__name__}: {error}"
+    passing, tries = is_of_the_moment(error), record.failed_tries + 1
+    current = station.runs.get(record.key)
+    if current is None or current.state != record.state:
+        return False
+    try:
+        if not passing and (isinstance(error, DarkroomError) or tries >= _MOST_FAILED_TRIES):
+            station.fail(current, words)
+            return True
+        told = {"trouble": words[:_LONGEST_TROUBLE], "failed_tries": tries - passing}
+        station.runs.change(current, changed_at=current.changed_at, **told)
+    except ConflictError:  # it has moved on
+        pass
+    return False

@@ -96,7 +96,7 @@ def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
         erasures().release()  # it may be an erasure's, cut off before it did
         return
     erasing = erasure_completion(steps)
-    left = advance(run, Station(steps.runs, steps.queues, steps.steps, erasing.steps))
+    left = advance(run, Station(steps.runs, steps.queues, steps.steps, erasing.steps, steps.fail))
     if run.batch == ERASURES:
         if left is not None and left.state == State.DONE:
             erasures().release()

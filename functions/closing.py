@@ -40,17 +40,40 @@ def closing_of(
     oldest = Closing(
         record.opened_at + rules.max_age_seconds, f"open for {rules.max_age_seconds} s, the limit"
     )
+    return min(oldest, _unless_more_comes(record, rules, count_images, oldest), key=_moment)
+
+
+def _unless_more_comes(
+    record: RunRecord,
+    rules: ClosingRules,
+    count_images: Callable[[], int] | None,
+    oldest: Closing,
+) -> Closing:
     if record.expected is not None:
-        if record.uploads < record.expected:
-            return oldest
-        counted = count_images() if count_images else record.uploads
-        if counted < record.expected:
-            return oldest
-        return Closing(record.last_upload_at, f"all {record.expected} announced files are there")
+        return _when_counted(record, rules, count_images) or oldest
     if record.ready:
-        marked = Closing(record.last_upload_at + rules.marker_seconds, "marked as ready")
-        return min(oldest, marked, key=lambda closing: closing.at)
-    quiet = Closing(
+        return Closing(record.last_upload_at + rules.marker_seconds, "marked as ready")
+    return Closing(
         record.last_upload_at + rules.quiet_seconds, f"quiet for {rules.quiet_seconds} s"
     )
-    return min(oldest, quiet, key=lambda closing: closing.at)
+
+
+def _when_counted(
+    record: RunRecord, rules: ClosingRules, count_images: Callable[[], int] | None
+) -> Closing | None:
+    """A count is of the batch: a run that closed before its marker came has some of the files.
+    Where only together with those all are there, it is waited for as after a marker without a
+    count: it may have been meant for this run alone. None while it is not reached."""
+    expected, counted = record.expected or 0, record.uploads
+    if counted >= expected and count_images is not None:
+        counted = count_images()
+    if counted >= expected:
+        return Closing(record.last_upload_at, f"all {expected} announced files are there")
+    if record.files_before and counted + record.files_before >= expected:
+        because = f"all {expected} announced files are there, with those of earlier runs"
+        return Closing(record.last_upload_at + rules.marker_seconds, because)
+    return None
+
+
+def _moment(closing: Closing) -> float:
+    return closing.at

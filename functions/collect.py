@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from darkroom import manifest
 from darkroom.erasure.block_list import BlockList
@@ -17,9 +13,10 @@ from darkroom.errors import ConflictError
 from darkroom.layout import Run, incoming_part
 from darkroom.manifest import Entry
 from functions.bucket import Bucket
+from functions.markers import Marker, read_marker
 from functions.queues import WorkQueues
 from functions.records import RunRecord, State
-from functions.runs import Marker, Part, RunTable
+from functions.runs import Part, RunTable
 from functions.uploads import Upload
 
 _TRIES = 10
@@ -45,46 +42,30 @@ class Collector:
         entries: list[Entry] = []
         markers: list[Entry] = []
         for upload in uploads:
-            if blocked.erased(upload.entry):
-                continue
-            (markers if upload.is_marker else entries).append(upload.entry)
-        marker = manifest.latest(markers)[0] if markers else None
-        record = self._register(batch, manifest.latest(entries), marker)
-        if record is not None and (delay := self._wake_after(record, marker)) is not None:
+            if not blocked.erased(upload.entry):
+                (markers if upload.is_marker else entries).append(upload.entry)
+        newest = manifest.latest(markers)[0] if markers else None
+        record = self._register(batch, manifest.latest(entries), newest)
+        if record is not None and (delay := self._wake_after(record, newest)) is not None:
             self.queues.wake(record.key, delay)
 
-    def _register(self, batch: str, entries: list[Entry], marker: Entry | None) -> RunRecord | None:
+    def _register(self, batch: str, entries: list[Entry], newest: Entry | None) -> RunRecord | None:
         """The open run with the part in it; None where there is nothing new."""
-        announced = None
+        marker = None
         for _ in range(_TRIES):
             latest = self.runs.latest(batch)
             open_run = latest if latest and latest.state == State.OPEN else None
-            if marker and _is_news(marker, latest):
-                announced = announced or self._read(marker)
+            if newest and _is_news(newest, latest):
+                marker = marker or read_marker(self.s3, newest)
             elif not entries:
                 return open_run
-            part = self._write(batch, entries, announced)
+            part = self._write(batch, entries, marker)
             run = open_run.key if open_run else Run(batch, latest.run + 1 if latest else 1)
             try:
-                return self.runs.register(run, part, latest.marker_sequencer if latest else "")
+                return self.runs.register(run, part, latest)
             except ConflictError:  # sealed meanwhile: the part goes to the next run
                 continue
         raise ConflictError(f"batch {batch!r}: runs open and close faster than a part is added")
-
-    def _read(self, marker: Entry) -> Marker:
-        """The marker's count; None where it has none that can be understood, or is gone."""
-        bucket = marker.store.removeprefix("s3://")
-        try:
-            body = self.s3.get_object(Bucket=bucket, Key=marker.key)["Body"].read(1000)
-            images = json.loads(body)["images"]
-        except (ValueError, KeyError, TypeError):
-            images = None
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-                raise
-            images = None
-        sound = isinstance(images, int) and not isinstance(images, bool) and images >= 0
-        return Marker(marker.sequencer, images if sound else None)
 
     def _write(self, batch: str, entries: list[Entry], marker: Marker | None) -> Part:
         packed = manifest.pack(sorted(entries, key=lambda entry: (entry.key, entry.sequencer)))
@@ -93,21 +74,15 @@ class Collector:
         self.results.write(incoming_part(batch, part), packed)
         return Part(part, len(entries), sum(entry.size_bytes for entry in entries), marker)
 
-    def _wake_after(self, record: RunRecord, marker: Entry | None) -> int | None:
+    def _wake_after(self, record: RunRecord, newest: Entry | None) -> int | None:
         """Seconds until the run may have to be closed; None where its timer runs already."""
-        if marker is not None:
+        if newest is not None:
             return self.marker_seconds
         if record.expected is not None and record.uploads >= record.expected:
             return 0
+        if record.expected is not None and record.files_given >= record.expected:
+            return self.marker_seconds
         return self.quiet_seconds if record.revision == 1 else None
-
-
-def by_batch(uploads: Iterable[Upload]) -> dict[str, list[Upload]]:
-    """The uploads of each batch."""
-    groups = defaultdict(list)
-    for upload in uploads:
-        groups[upload.batch].append(upload)
-    return dict(groups)
 
 
 def _is_news(marker: Entry, latest: RunRecord | None) -> bool:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 
 import boto3
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from darkroom.erasure.block_list import BlockList
 from functions.bucket import Bucket
-from functions.collect import Collector, by_batch
+from functions.collect import Collector
 from functions.erased_uploads import ErasedUploads
+from functions.isolation import failing
 from functions.observability import count, logger, metrics, tracer
 from functions.queues import WorkQueues
 from functions.region import eu_only
 from functions.runs import RunTable
 from functions.settings import CollectSettings, read_settings
-from functions.uploads import Upload, uploads_in
+from functions.uploads import Upload, notification_in
+
+
+@dataclass(frozen=True)
+class Told:
+    """An upload, and the message that told of it."""
+
+    message: str
+    upload: Upload
 
 
 @cache
@@ -50,23 +63,30 @@ def erased_uploads() -> ErasedUploads:
 def handler(event: SQSEvent, context: LambdaContext) -> PartialItemFailureResponse:
     """Register all uploads of the messages; those of messages that failed come again."""
     count("Messages", len(event["Records"]))
-    told: dict[str, list[Upload]] = {}
+    told: dict[str, list[Told]] = defaultdict(list)
     failed: set[str] = set()
     for record in event.records:
-        try:
-            told[record.message_id] = uploads_in(record.body)
-        except (ValueError, KeyError) as error:
-            logger.error(
-                "not understood", extra={"message_id": record.message_id, "error": str(error)}
-            )
+        notification = notification_in(record.body)
+        if notification.problem:
+            _report_not_understood(record.message_id, notification.problem)
             failed.add(record.message_id)
+        for upload in notification.uploads:
+            told[upload.batch].append(Told(record.message_id, upload))
     blocked = erased_uploads().now()
-    for batch, uploads in by_batch(u for several in told.values() for u in several).items():
-        try:
-            collector().collect(batch, uploads, blocked)
-            count("Uploads", len(uploads))
-        except Exception:
-            logger.exception("not registered", extra={"batch": batch, "uploads": len(uploads)})
-            failed |= {message for message, several in told.items()
-                       if any(upload.batch == batch for upload in several)}  # fmt: skip
+    for batch, several in told.items():
+        register, report = partial(_register, batch, blocked), partial(_report_failed, batch)
+        failed |= {one.message for one in failing(register, several, report)}
+        count("Uploads", len(several))
     return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(failed)]}
+
+
+def _register(batch: str, blocked: BlockList, several: Sequence[Told]) -> None:
+    collector().collect(batch, [one.upload for one in several], blocked)
+
+
+def _report_not_understood(message: str, problem: str) -> None:
+    logger.error("not understood", extra={"message_id": message, "error": problem})
+
+
+def _report_failed(batch: str, error: Exception, some: Sequence[Told]) -> None:
+    logger.error("not registered", exc_info=error, extra={"batch": batch, "uploads": len(some)})

@@ -7,18 +7,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from darkroom import receipt
-from darkroom.errors import ObjectNotFoundError, UnbalancedReceiptError
+from darkroom.errors import (
+    ConflictError,
+    ObjectNotFoundError,
+    TransientError,
+    UnbalancedReceiptError,
+)
+from darkroom.layout import Run
 from darkroom.pointer import current_number
 from darkroom.receipt import Duplicates, Receipt
 from functions.advance import Step
 from functions.csv_writer import CsvWriter, Progress
 from functions.glue_catalog import GlueCatalog
+from functions.isolation import is_of_the_moment
 from functions.job_runs import ENDED_BADLY, Billed, JobRun, JobWatch
 from functions.notify import Notifier
+from functions.observability import logger
 from functions.prices import Prices
 from functions.queues import WorkQueues
 from functions.records import RunRecord, State
 from functions.runs import RunTable
+
+_LONGEST_TROUBLE = 300
 
 
 @dataclass(frozen=True)
@@ -114,12 +124,34 @@ class Completion:
                 runs += [run for run in receipt.done_runs(self.csv.results) if run != record.key]
             self.catalog.add_coordinates(version, runs)
             for run in runs:
-                stopped = self.csv.export(run, version, earlier, self.out_of_time)
+                stopped = self._export(run, version, earlier, is_own=run == record.key)
                 if stopped is not None:
                     return stopped
             self.catalog.show_version(version)  # last: until then, all of this is repeated
             caught_up = version
         return None
+
+    def _export(
+        self, run: Run, version: int, earlier: Progress | None, is_own: bool
+    ) -> Progress | None:
+        """A run's CSV. What is wrong with another run is told there, and does not keep this one
+        from its end."""
+        try:
+            return self.csv.export(run, version, earlier, self.out_of_time)
+        except ConflictError:
+            raise
+        except Exception as error:
+            incomplete = isinstance(error, TransientError)
+            if is_own or (is_of_the_moment(error) and not incomplete):
+                raise
+            self._tell_trouble(run, f"its CSV is not in PCA version {version}: {error!r}")
+        return None
+
+    def _tell_trouble(self, run: Run, words: str) -> None:
+        logger.error("left out", extra={"batch": run.batch, "run": run.number, "error": words})
+        other = self.runs.get(run)
+        if other is not None and other.state == State.DONE:
+            self.runs.change(other, changed_at=other.changed_at, trouble=words[:_LONGEST_TROUBLE])
 
     def _finish(self, record: RunRecord, account: Receipt) -> None:
         record = self.with_late_bill(record)

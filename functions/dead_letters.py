@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from functions.uploads import Upload, uploads_in
+from functions.uploads import Upload, notification_in
 
 _AT_ONCE = 10
 _HIDDEN_SECONDS = 900
@@ -77,11 +77,8 @@ class UploadDeadLetters:
 
 
 def _uploads(body: str) -> list[Upload]:
-    """What a message tells of; nothing where it cannot be understood."""
-    try:
-        return uploads_in(body)
-    except (ValueError, KeyError, TypeError):
-        return []
+    """What a message tells of, as far as it can be understood."""
+    return notification_in(body).uploads
 
 
 def _without_erased(body: str, is_erased: Callable[[Upload], bool]) -> str:

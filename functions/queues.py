@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from darkroom import strict_json
 from darkroom.layout import Run
 from functions.records import RunRecord, State
 
@@ -49,15 +50,18 @@ class WorkQueues:
 
 def job_in(body: str) -> str | None:
     """The job run that an EMR Serverless event in the body tells of; None for other messages."""
-    message = json.loads(body)
+    message = strict_json.parse(body)
     if not isinstance(message, dict) or message.get("source") != "aws.emr-serverless":
         return None
-    return str(message["detail"]["jobRunId"])
+    try:
+        return str(message["detail"]["jobRunId"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"an event that names no job: {error!r}") from error
 
 
 def work_in(body: str) -> Work:
     """The work that a message asks for. Raises `ValueError` for anything else."""
-    message = json.loads(body)
+    message = strict_json.parse(body)
     try:
         return Work(Run(str(message["batch"]), int(message["run"])), bool(message["timer"]))
     except (KeyError, TypeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from time import time
 
@@ -10,6 +11,8 @@ import boto3
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from darkroom.errors import TransientError
+from functions.isolation import failing
 from functions.observability import count, logger, metrics, tracer
 from functions.queues import WorkQueues
 from functions.records import UNFINISHED, RunRecord, State
@@ -46,8 +49,7 @@ def queues() -> WorkQueues:
 def handler(event: EventBridgeEvent, context: LambdaContext) -> None:
     """Let every unfinished run be looked at, and count those that take too long."""
     unfinished = [record for state in UNFINISHED for record in runs().in_state(state)]
-    for record in unfinished:
-        queues().pass_on(record)
+    failed = failing(_pass_on, unfinished, _report)
     late = [record for record in unfinished if _is_late(record)]
     for record in late:
         logger.warning(
@@ -56,6 +58,18 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> None:
         )
     count("UnfinishedRuns", len(unfinished))
     count("RunsOverLimit", len(late))
+    if failed:
+        raise TransientError(f"{len(failed)} of {len(unfinished)} runs were not looked at")
+
+
+def _pass_on(records: Sequence[RunRecord]) -> None:
+    for record in records:
+        queues().pass_on(record)
+
+
+def _report(error: Exception, records: Sequence[RunRecord]) -> None:
+    runs = [(record.batch, record.run) for record in records]
+    logger.error("not passed on", exc_info=error, extra={"runs": runs[:20]})
 
 
 def _is_late(record: RunRecord) -> bool:

@@ -32,9 +32,11 @@ class RunRecord:
     """One run as the table has it. Times are seconds since 1970, UTC.
 
     `uploads` counts events, of which some may have come twice; `images` are the manifest's entries
-    after sealing. `revision` grows with every change, and is the condition of the next. The billed
-    hours are of all attempts up to `billed_attempt`. An erasure is a run too, of the batch
-    `ERASURES`; its `requests` say who asked for it, when and why.
+    after sealing; `files_before` are those that earlier runs of the batch were given. `trouble` is
+    what kept the run from its next step in the last of `failed_tries`, `marker_problem` what is
+    wrong with a `_READY` that was not understood. `revision` grows with every change, and is the
+    condition of the next. The billed hours are of all attempts up to `billed_attempt`. An erasure
+    is a run too, of the batch `ERASURES`; its `requests` say who asked for it, when and why.
     """
 
     batch: str
@@ -49,6 +51,8 @@ class RunRecord:
     parts: frozenset[str] = frozenset()
     ready: bool = False
     marker_sequencer: str = ""
+    marker_problem: str = ""
+    files_before: int = 0
     expected: int | None = None
     closed_because: str = ""
     retry_of: int | None = None
@@ -71,6 +75,8 @@ class RunRecord:
     cost: float | None = None
     currency: str = ""
     reason: str = ""
+    trouble: str = ""
+    failed_tries: int = 0
     unbalanced: bool = False
     waits_for_erasure: bool = False
     requests: Sequence[Mapping[str, Any]] = ()
@@ -79,6 +85,11 @@ class RunRecord:
     def key(self) -> Run:
         """Which run this is."""
         return Run(self.batch, self.run)
+
+    @property
+    def files_given(self) -> int:
+        """How many files this run and those before it were given, as far as is known."""
+        return self.files_before + (self.uploads if self.images is None else self.images)
 
 
 def record_of(item: Mapping[str, Any]) -> RunRecord:

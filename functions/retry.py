@@ -76,6 +76,7 @@ def retry_rejected(
         uploads=len(entries),
         size_bytes=sum(entry.size_bytes for entry in entries),
         marker_sequencer=latest.marker_sequencer,
+        files_before=latest.files_given - len(entries),
         closed_because=f"the images that run {record.run} rejected",
         retry_of=record.run,
         sealed_at=time(),

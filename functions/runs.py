@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import time
 from typing import Any
@@ -12,17 +13,12 @@ from botocore.exceptions import ClientError
 
 from darkroom.errors import ConflictError
 from darkroom.layout import Run
+from functions.markers import Marker
 from functions.records import UNFINISHED, RunRecord, State, item_of, record_of, to_wire
 
 BY_STATE = "by_state"
 
-
-@dataclass(frozen=True)
-class Marker:
-    """A `_READY` object: the upload event's sequencer, and how many images it announces."""
-
-    sequencer: str
-    images: int | None = None
+_log = logging.getLogger("darkroom.runs")
 
 
 @dataclass(frozen=True)
@@ -86,10 +82,10 @@ class RunTable:
         """All runs of all batches, in no order."""
         yield from self._pages(self.table.scan, ConsistentRead=True)
 
-    def register(self, run: Run, part: Part, known_marker: str = "") -> RunRecord:
+    def register(self, run: Run, part: Part, latest: RunRecord | None) -> RunRecord:
         """Add a part to a run that is open, opening it if it does not exist.
 
-        `known_marker` is the sequencer of the newest marker that an earlier run has seen.
+        `latest` is the batch's newest run, as it was found: this one, or the one before it.
         Repeating it changes nothing. Raises `ConflictError` where the run is closed.
         """
         values = {
@@ -100,19 +96,20 @@ class RunTable:
             ":uploads": part.uploads,
             ":size": part.size_bytes,
             ":now": to_wire(time()),
+            ":before": latest.files_given if latest else 0,
         }
         change = (
             "SET #state = :open, last_upload_at = :now,"
             " opened_at = if_not_exists(opened_at, :now),"
-            " changed_at = if_not_exists(changed_at, :now)"
+            " changed_at = if_not_exists(changed_at, :now),"
+            " files_before = if_not_exists(files_before, :before)"
         )
         if part.marker is not None:
-            marker = {"ready": True, "marker_sequencer": part.marker.sequencer,
-                      "expected": part.marker.images}  # fmt: skip
+            marker = _marked(part.marker)
             values |= {f":{name}": value for name, value in marker.items()}
             change += "".join(f", {name} = :{name}" for name in marker)
         else:
-            values[":known"] = known_marker
+            values[":known"] = latest.marker_sequencer if latest else ""
             change += ", marker_sequencer = if_not_exists(marker_sequencer, :known)"
         try:
             answer = self.table.update_item(
@@ -146,11 +143,13 @@ class RunTable:
             raise ConflictError(f"{record.key} exists") from error
 
     def change(self, record: RunRecord, **attributes: Any) -> RunRecord:
-        """Change attributes of a record that nobody changed since it was read.
+        """Change attributes of a record that nobody changed since it was read. Whatever changes,
+        the trouble that was is over, unless it is what is told.
 
         Raises `ConflictError` where somebody did.
         """
-        stated = {"changed_at": time(), **attributes, "revision": record.revision + 1}
+        over = {"trouble": "", "failed_tries": 0} if record.trouble else {}
+        stated = {"changed_at": time(), **over, **attributes, "revision": record.revision + 1}
         names = {f"#{name}": name for name in stated}
         values = {f":{name}": to_wire(value) for name, value in stated.items()}
         sets = ", ".join(f"#{name} = :{name}" for name in stated)
@@ -184,10 +183,26 @@ class RunTable:
     def _pages(self, read: Any, **query: Any) -> Iterator[RunRecord]:
         while True:
             answer = read(**query)
-            yield from map(record_of, answer["Items"])
+            yield from filter(None, map(_readable, answer["Items"]))
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _readable(item: Mapping[str, Any]) -> RunRecord | None:
+    """The record in an item of many; one that cannot be read is told of, and stops no other."""
+    try:
+        return record_of(item)
+    except Exception as error:
+        _log.error("a record cannot be read: batch %r, run %s: %r",
+                   item.get("batch"), item.get("run"), error)  # fmt: skip
+        return None
+
+
+def _marked(marker: Marker) -> dict[str, Any]:
+    """What a marker changes in its run: one that was not understood closes nothing."""
+    seen = {"marker_sequencer": marker.sequencer, "marker_problem": marker.problem}
+    return seen if marker.problem else {**seen, "ready": True, "expected": marker.images}
 
 
 def reraise_unless_conflict(error: ClientError) -> None:

@@ -9,10 +9,12 @@ from functools import partial
 
 from darkroom import manifest
 from darkroom.erasure import block_list
+from darkroom.errors import ObjectNotFoundError, UsageError
 from darkroom.layout import Run, incoming_part
 from darkroom.manifest import Entry
 from darkroom.read_ahead import read_ahead
 from functions.bucket import Bucket
+from functions.observability import logger
 from functions.records import RunRecord
 
 _ENTRIES_PER_PART = 50_000
@@ -66,14 +68,22 @@ class Sealer:
         return count
 
     def _distinct(self, record: RunRecord) -> list[Entry]:
-        entries = [entry for part in self._read(_parts(record)) for entry in manifest.unpack(part)]
+        """Raises `UsageError` for a part that is gone or broken: nobody knows what it named."""
+        try:
+            parts = [manifest.unpack(part) for part in self._read(_parts(record))]
+        except (ObjectNotFoundError, UsageError) as error:
+            raise UsageError(f"what was uploaded is not known any more: {error}") from error
+        entries = [entry for part in parts for entry in part]
         return sorted(manifest.latest(entries), key=lambda entry: entry.key)
 
     def _given_earlier(self, run: Run) -> Iterator[Entry]:
         for number in range(1, run.number):
             keys = self.results.list(Run(run.batch, number).manifest)
-            for part in self._read(keys):
-                yield from manifest.unpack(part)
+            for key, part in zip(keys, self._read(keys), strict=True):
+                try:
+                    yield from manifest.unpack(part)
+                except UsageError as error:  # then repetitions may be worked once more
+                    logger.error("%s cannot be read: %s", key, error)
 
     def _read(self, keys: list[str]) -> Iterator[bytes]:
         return read_ahead(partial(Bucket.read, self.results), keys, Bucket.read_ahead)

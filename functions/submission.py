@@ -37,6 +37,10 @@ class Submission:
         """The same for erasures."""
         return {State.OPEN: self.close_erasure, State.SEALED: self.start_erasure}
 
+    def fail(self, record: RunRecord, reason: str) -> None:
+        """Let a run end that cannot be started."""
+        self.report(self.runs.change(record, state=State.FAILED, reason=reason))
+
     def close(self, record: RunRecord) -> bool:
         """Seal the run if its time has come; from then on its list of parts is frozen."""
         closing = closing_of(record, self.rules, lambda: self.sealer.count(record))
@@ -98,9 +102,10 @@ class Submission:
         self.report(submitted)
 
     def _close_empty(self, record: RunRecord) -> bool:
-        """Where a marker asked for the run, it ends with a receipt over nothing. Where only events
-        came that were told before, there never was a run."""
-        if record.ready:
+        """Where a marker asked for the batch, or was not understood, the run ends with a receipt
+        over nothing. Where only events came that were told before, or a marker after all that it
+        is about, there never was a run."""
+        if (record.ready and not record.files_before) or record.marker_problem:
             self.runs.change(record, state=State.SUCCEEDED)
         else:
             self.runs.remove(record)

@@ -46,7 +46,7 @@ def station() -> Station:
     sealer = Sealer(Bucket(boto3.client("s3"), settings.results_bucket))
     jobs = JobRuns(boto3.client("emr-serverless"), settings)
     submission = Submission(runs, Erasures(runs, queues), sealer, jobs, rules(), report)
-    return Station(runs, queues, submission.steps, submission.erasure_steps)
+    return Station(runs, queues, submission.steps, submission.erasure_steps, submission.fail)
 
 
 @tracer.capture_method(capture_response=False)

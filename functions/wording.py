@@ -14,8 +14,15 @@ from functions.records import RunRecord, State
 
 def words(record: RunRecord, rules: ClosingRules, progress: Progress | None = None) -> str:
     """Where a run or an erasure stands; `progress` is that of its job, where it is known."""
-    if record.batch == ERASURES:
-        return _erasure_words(record)
+    stands = (
+        _erasure_words(record) if record.batch == ERASURES else _run_words(record, rules, progress)
+    )
+    marker = f"; its _READY is not understood: {record.marker_problem}"
+    trouble = f"; the last try failed: {record.trouble}"
+    return stands + marker * bool(record.marker_problem) + trouble * bool(record.trouble)
+
+
+def _run_words(record: RunRecord, rules: ClosingRules, progress: Progress | None) -> str:
     match record.state:
         case State.OPEN:
             closing = closing_of(record, rules)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +24,11 @@ class Checkpoint:
     """Saves the services' state into `folder`, in an order that can repeat, but never lose.
 
     Queues are saved first: a message that was dealt with after that is dealt with again, but
-    none is gone whose effect the later-saved table does not have.
+    none is gone whose effect the later-saved table does not have. `told` hears whether that worked.
     """
 
     folder: Path
+    told: Callable[[OSError | None], None] = lambda error: None
     _saved: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -47,7 +49,12 @@ class Checkpoint:
 
     def _save_each_second(self) -> None:
         while not self._stop.wait(_EVERY_SECONDS):
-            self.save()
+            try:
+                self.save()
+            except OSError as error:  # a full disk: tried again each second
+                self.told(error)
+            else:
+                self.told(None)
 
     def save(self) -> None:
         """Write what changed since the last time."""
@@ -63,10 +70,20 @@ class Checkpoint:
             except (RuntimeError, TypeError):  # changed while it was read: next time
                 return
             if state is not None and self._saved.get(name) != text:
-                persistence.save_state(name, state)
+                self._save(name, state)
                 self._saved[name] = text
         if not self._stop.is_set():
             self._unclean.write_text(str(began))
+
+    def _save(self, name: str, state: Any) -> None:
+        """Raises `OSError` where that failed: ministack only logs it."""
+        from ministack.core import persistence
+
+        file = Path(persistence.STATE_DIR) / f"{name}.json"
+        before = _identity(file)
+        persistence.save_state(name, state)
+        if _identity(file) == before:
+            raise OSError(f"{file.name} could not be written")
 
     def _tell_again(self, since: float) -> None:
         from ministack.services import s3
@@ -86,6 +103,15 @@ def _fire(s3: Any, bucket: str, key: str, stored: dict[str, Any]) -> None:
         etag=stored.get("etag", ""),
         version_id=stored.get("version_id"),
     )
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Another for each time that the file was replaced."""
+    try:
+        told = file.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_mtime_ns
 
 
 def _seconds(moment: str) -> float:

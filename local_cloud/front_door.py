@@ -2,15 +2,20 @@
 
 It stands where API Gateway stands in AWS. Whoever reaches it is this machine's user, so it makes
 sure of that: other host names (which a page elsewhere could let point here) and requests that
-other sites' pages send are refused.
+other sites' pages send are refused. Each request that the function answers at the same time takes a
+process of it, so few are let in at once; others wait in line, and are told to come again where the
+line is long.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,21 +28,34 @@ _USER = {"sub": "this-machine"}
 _PROGRAM = {"userArn": "arn:aws:iam::000000000000:user/this-machine"}
 _MOST_BYTES = 6 * 1024 * 1024  # as Lambda takes
 _PREFERRED = "darkroom-api"
+_MOST_CONNECTIONS = 256
+_SILENT_SECONDS = 20.0  # of a connection that says nothing, be it in the middle of a request
+
+
+@dataclass(frozen=True)
+class Line:
+    """How many requests are answered at once, how many may wait for that, and for how long."""
+
+    at_once: int = 4
+    waiting: int = 60
+    seconds: float = 20.0
 
 
 class FrontDoor:
     """Serves on 127.0.0.1; any free port where 0 is given. `functions` is a boto3 client of Lambda;
     the function is looked for unless it is named."""
 
-    def __init__(self, port: int, functions: Any, name: str = "") -> None:
+    def __init__(self, port: int, functions: Any, name: str = "", line: Line | None = None) -> None:
         self._functions, self._name = functions, name
+        self._line = line or Line()
+        self._inside = threading.Semaphore(self._line.at_once)
+        self._in_line = threading.Semaphore(self._line.at_once + self._line.waiting)
         door = self
 
         class Handler(_Handler):
             front_door = door
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
 
     @property
     def port(self) -> int:
@@ -60,7 +78,26 @@ class FrontDoor:
         self._server.server_close()
 
     def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's answer to an event of API Gateway."""
+        """The function's answer to an event of API Gateway; 503 where too many ask."""
+        with self._let_in() as inside:
+            return self._invoke(event) if inside else _too_many()
+
+    @contextmanager
+    def _let_in(self) -> Iterator[bool]:
+        if not self._in_line.acquire(blocking=False):
+            yield False
+            return
+        try:
+            inside = self._inside.acquire(timeout=self._line.seconds)
+            try:
+                yield inside
+            finally:
+                if inside:
+                    self._inside.release()
+        finally:
+            self._in_line.release()
+
+    def _invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         try:
             told = self._functions.invoke(FunctionName=self._function(), Payload=json.dumps(event))
         except (ClientError, BotoCoreError, LookupError):
@@ -85,6 +122,35 @@ def problem(status: HTTPStatus, detail: str) -> dict[str, Any]:
     told = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     headers = {"Content-Type": "application/problem+json"}
     return {"statusCode": int(status), "headers": headers, "body": json.dumps(told)}
+
+
+def _too_many() -> dict[str, Any]:
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once: try again")
+    return {**answer, "headers": {**answer["headers"], "Retry-After": "2"}}
+
+
+class _Server(ThreadingHTTPServer):
+    """Takes so many connections, and lets others wait until one ends."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._free.acquire()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is none of our troubles."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 def event_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -113,6 +179,7 @@ def event_of(method: str, target: str, headers: Mapping[str, str], body: bytes) 
 class _Handler(BaseHTTPRequestHandler):
     front_door: FrontDoor
     protocol_version = "HTTP/1.1"
+    timeout = _SILENT_SECONDS
 
     def do_GET(self) -> None:
         self._serve()

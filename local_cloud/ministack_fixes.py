@@ -3,8 +3,12 @@ replaced, so its version is pinned; each fix has a test, and goes when a version
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 _waiting_since: dict[str, float] = {}
 
@@ -61,3 +65,125 @@ def accept_trails() -> None:
         "create": create,
         "delete": lambda physical_id, properties: None,
     }
+
+
+@dataclass
+class _Write:
+    """A write under way: what it fails with, whom it would tell, and what was there before."""
+
+    error: OSError | None = None
+    events: list[tuple[Any, Any]] = field(default_factory=list)
+    before: list[tuple[str, str, Any, list[Any]]] = field(default_factory=list)
+
+
+class _Writes(threading.local):
+    """The write of each thread."""
+
+    now: _Write | None = None
+
+
+def keep_or_refuse() -> None:
+    """Let an object that cannot be written to disk be refused (500, as S3 fails), and nobody be
+    told of it: ministack answers 200, and has lost it at its next start."""
+    from ministack.services import s3
+
+    writes = _Writes()
+    _watch_writes(s3, writes)
+    for name in ("_put_object", "_post_object", "_complete_multipart_upload", "_copy_object"):
+        setattr(s3, name, _kept(s3, writes, getattr(s3, name)))
+
+
+def _watch_writes(s3: Any, writes: _Writes) -> None:
+    """Let what ministack does during a write be known: its error, which it only logs, its events,
+    which go out before it, and what it replaces."""
+    write, fire, record = s3._atomic_write, s3._fire_s3_event_async, s3._record_object_version
+
+    def watched_write(*arguments: Any, **options: Any) -> None:
+        try:
+            write(*arguments, **options)
+        except OSError as error:
+            if writes.now:
+                writes.now.error = error
+            raise
+
+    def told_later(*arguments: Any, **options: Any) -> None:
+        if writes.now:
+            writes.now.events.append((arguments, options))
+        else:
+            fire(*arguments, **options)
+
+    def remembered(bucket: str, key: str, prior: Any, *others: Any) -> Any:
+        if writes.now:
+            versions = list(s3._object_versions.get((bucket, key)) or [])
+            writes.now.before.append((bucket, key, prior, versions))
+        return record(bucket, key, prior, *others)
+
+    s3._atomic_write, s3._fire_s3_event_async = watched_write, told_later
+    s3._record_object_version = remembered
+
+
+def _kept(s3: Any, writes: _Writes, store: Callable[..., Any]) -> Callable[..., Any]:
+    def storing(*arguments: Any) -> Any:
+        writes.now = this = _Write()
+        try:
+            answer = store(*arguments)
+        finally:
+            writes.now = None
+        if this.error is not None:
+            _put_back(s3, this)
+            return s3._error("InternalError", f"the object was not kept: {this.error}", 500)
+        for words, options in this.events:
+            s3._fire_s3_event_async(*words, **options)
+        return answer
+
+    return storing
+
+
+def _put_back(s3: Any, failed: _Write) -> None:
+    for bucket, key, prior, versions in failed.before:
+        objects = s3._buckets[bucket]["objects"]
+        if prior is None:
+            objects.pop(key, None)
+        else:
+            objects[key] = prior
+        if (bucket, key) in s3._object_versions:
+            s3._object_versions[bucket, key] = versions
+
+
+def spell_all_keys() -> None:
+    """Let `ListObjectVersions` answer with `encoding-type=url`, as S3 does: some characters of keys
+    cannot be in XML, and ministack fails on them."""
+    from ministack.services import s3
+
+    now = threading.local()
+    listing, packed = s3._list_object_versions, s3._xml_body
+    named = ("Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
+
+    def encoded(root: Any) -> Any:
+        if getattr(now, "encodes", False):
+            for element in root.iter():
+                if element.tag in named and element.text:
+                    element.text = quote(element.text, safe="/")
+            s3.SubElement(root, "EncodingType").text = "url"
+        return packed(root)
+
+    def list_versions(bucket: str, query: dict[str, Any]) -> Any:
+        now.encodes = query.get("encoding-type") == ["url"]
+        try:
+            return listing(bucket, query)
+        finally:
+            now.encodes = False
+
+    s3._list_object_versions, s3._xml_body = list_versions, encoded
+
+
+def show_what_nobody_works_on() -> None:
+    """At a start: what functions had taken from queues is there for others at once. Those functions
+    ended with the cloud that ended, and their messages would be hidden for minutes."""
+    from ministack.services import sqs
+
+    with sqs._queues_lock:
+        for queue in sqs._queues._data.values():
+            for message in queue["messages"]:
+                if message.get("receipt_handle"):
+                    message["visible_at"] = 0

@@ -8,24 +8,38 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import shutil
 import socket
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ACCOUNT = "000000000000"
 SERVICES = ("apigateway", "cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events",
             "glue", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+def credentials(folder: Path) -> dict[str, str]:
+    """The keys of the cloud with its state in `folder`, made at its first start; readable by its
+    owner alone. The access key is the account's number, as ministack gives it to functions."""
+    file = folder / "credentials.json"
+    try:
+        secret = str(json.loads(file.read_text())["secret"])
+    except FileNotFoundError:
+        secret = secrets.token_urlsafe(30)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            json.dump({"secret": secret}, made)
+    return {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": secret}
 
 
 def settings(port: int, region: str, folder: Path) -> dict[str, str]:
     """ministack's environment."""
     return {
-        **CREDENTIALS,
+        **credentials(folder),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "127.0.0.1",
@@ -49,6 +63,7 @@ def settings(port: int, region: str, folder: Path) -> dict[str, str]:
 
 def main(port: int, page_port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     """Serve until told to stop."""
+    os.umask(0o077)  # what is kept here is its owner's alone
     shutil.rmtree(folder / "tmp", ignore_errors=True)  # unpacked functions of the last time
     (folder / "tmp").mkdir(parents=True)
     os.environ.update(settings(port, region, folder))
@@ -56,26 +71,32 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     import boto3
     from ministack import app
 
+    from local_cloud import ministack_fixes as fixes
     from local_cloud.checkpoint import Checkpoint
     from local_cloud.emr_serverless import EmrServerless
     from local_cloud.front_door import FrontDoor
-    from local_cloud.ministack_fixes import accept_trails, fill_batches
     from local_cloud.spark_submit import SparkSubmit
+    from local_cloud.storage_room import StorageRoom, free_of
 
     endpoint = f"http://127.0.0.1:{port}"
     s3 = boto3.client("s3", endpoint_url=endpoint, region_name=region)
     runner = SparkSubmit(s3, folder / "jobs", home, cores, endpoint, region)
     emr = EmrServerless(folder / "emr.json", ACCOUNT, region, cores, runner, _tell)
-    checkpoint = Checkpoint(folder)
+    room = StorageRoom(partial(free_of, folder), logging.getLogger("storage").error)
+    checkpoint = Checkpoint(folder, room.saved)
     logging.getLogger("persistence").setLevel(logging.WARNING)  # a line each second otherwise
-    fill_batches()
-    accept_trails()
+    fixes.fill_batches()
+    fixes.accept_trails()
+    fixes.keep_or_refuse()
+    fixes.spell_all_keys()
     _add_service(app, emr)
+    _set_gate(app, port, page_port, room)
 
     functions = boto3.client("lambda", endpoint_url=endpoint, region_name=region)
 
     def when_up() -> None:
         _wait_for(port)
+        fixes.show_what_nobody_works_on()
         FrontDoor(page_port, functions).start()
         emr.start()
         checkpoint.begin()
@@ -85,6 +106,23 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     app.main()
     emr.stop()
     checkpoint.end()
+
+
+def _set_gate(app: Any, port: int, page_port: int, room: Any) -> None:
+    """Let nobody speak to ministack but by the gate."""
+    from ministack.services import s3
+
+    from local_cloud.gate import Gate
+    from local_cloud.signatures import Signatures
+
+    app.app = Gate(
+        app.app,
+        hosts=frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}),
+        page=f"http://127.0.0.1:{page_port}",
+        is_bucket=lambda name: (ACCOUNT, name) in s3._buckets._data,
+        signatures=Signatures(ACCOUNT, os.environ["AWS_SECRET_ACCESS_KEY"]),
+        room=room,
+    )
 
 
 def _add_service(app: Any, emr: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,14 +11,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from darkroom.errors import DarkroomError, UsageError
-from local_cloud.server import CREDENTIALS
+from local_cloud.gate import HEALTH
+from local_cloud.server import credentials
 
 REGION = "eu-west-1"
 _START_SECONDS = 60
@@ -28,12 +32,13 @@ _started: list[subprocess.Popen[bytes]] = []  # they outlive this process: nobod
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """A local cloud's process and address."""
+    """A local cloud's process and address; its state, with the keys to it, lies in `folder`."""
 
     pid: int
     port: int
     region: str
     page_port: int = 0
+    folder: Path = Path()
 
     @property
     def page(self) -> str:
@@ -51,17 +56,33 @@ class LocalCloud:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": self.region,
-            **CREDENTIALS,
+            **credentials(self.folder),
         }
 
     @property
     def answers(self) -> bool:
         """Whether it is up."""
+        return self.health() is not None
+
+    def health(self) -> dict[str, Any] | None:
+        """What it says of itself: `trouble` with its disk, in words; None where it is not up."""
+        asked = _signed(f"{self.endpoint}{HEALTH}", self.region, credentials(self.folder))
         try:
-            with urlopen(f"{self.endpoint}/_ministack/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
-            return False
+            with urlopen(asked, timeout=10) as answer:
+                return dict(json.loads(answer.read()))
+        except (URLError, OSError, ValueError):
+            return None
+
+
+def _signed(url: str, region: str, keys: Mapping[str, str]) -> Request:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest("GET", url)
+    signer = Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(signer, "execute-api", region).add_auth(request)
+    return Request(url, headers=dict(request.headers))
 
 
 def folder_of(home: Path) -> Path:
@@ -72,9 +93,10 @@ def folder_of(home: Path) -> Path:
 def running(folder: Path) -> LocalCloud | None:
     """The local cloud that is up with the state in `folder`; None where there is none."""
     try:
-        known = LocalCloud(**json.loads((folder / "process.json").read_text()))
-    except FileNotFoundError:
+        told = json.loads((folder / "process.json").read_text())
+    except (FileNotFoundError, ValueError):  # none yet, or not written whole
         return None
+    known = LocalCloud(told["pid"], told["port"], told["region"], told["page_port"], folder)
     return known if known.answers else None
 
 
@@ -98,22 +120,26 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
 
     Raises `UsageError` where the port is taken, or is not that of the state.
     """
-    last, last_page = _last_port(folder, "port"), _last_port(folder, "page_port")
-    if port and last and port != last:
-        raise UsageError(
-            f"what is in the local cloud has addresses at port {last}: leave out --port, or begin "
-            "anew with `darkroom local reset`"
-        )
-    already = running(folder)
-    if already is not None:
-        return already
-    folder.mkdir(parents=True, exist_ok=True)
-    folder = folder.resolve()  # the server and its jobs work elsewhere
-    chosen = port or last or _free_port()
+    with _only_one_start(folder):
+        last = _last_port(folder, "port")
+        if port and last and port != last:
+            raise UsageError(
+                f"what is in the local cloud has addresses at port {last}: leave out --port, or "
+                "begin anew with `darkroom local reset`"
+            )
+        return running(folder) or _start(folder.resolve(), home, port or last, cores)
+
+
+def _start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
+    """With the state in `folder`, an absolute path: the server and its jobs work elsewhere."""
+    chosen = port or _free_port()
+    last_page = _last_port(folder, "page_port")
     page_port = last_page or _free_port()
     for wanted in (chosen, page_port):
         if _is_taken(wanted):
-            instead = "end what has it, or `darkroom local reset`" if last else "choose another"
+            instead = (
+                "end what has it, or `darkroom local reset`" if last_page else "choose another"
+            )
             raise UsageError(f"port {wanted} is taken: {instead}")
     command = [sys.executable, "-m", "local_cloud.server", str(chosen), str(page_port),
                REGION, str(cores), str(folder), str(home)]  # fmt: skip
@@ -122,14 +148,27 @@ def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     _started.append(process)
-    cloud = LocalCloud(process.pid, chosen, REGION, page_port)
-    (folder / "process.json").write_text(json.dumps(asdict(cloud)))
+    cloud = LocalCloud(process.pid, chosen, REGION, page_port, folder)
+    told = {"pid": process.pid, "port": chosen, "region": REGION, "page_port": page_port}
     try:
+        (folder / "process.json").write_text(json.dumps(told))
         _wait_for(cloud, process, log_file(folder))
-    except KeyboardInterrupt:
-        process.terminate()
+    except BaseException:
+        process.terminate()  # nobody would know of it
         raise
     return cloud
+
+
+@contextmanager
+def _only_one_start(folder: Path) -> Iterator[None]:
+    """Let a second `local up` wait for the first, and find what it started; make the folder its
+    owner's alone."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    with (folder / ".starting").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        credentials(folder)
+        yield
 
 
 def _wait_for(cloud: LocalCloud, process: subprocess.Popen[bytes], log: Path) -> None:
