@@ -17,9 +17,10 @@ from darkroom.backbone import load_backbone
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.local_spark import session
 from darkroom.features import EMBED_BATCH
+from darkroom.folder import walk_folder
 from darkroom.images import Limits, Pixels, read_image
 from darkroom.layout import Run
-from darkroom.manifest import Entry, walk_folder
+from darkroom.manifest import Entry
 from darkroom.storage import LocalStore
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request

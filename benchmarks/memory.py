@@ -15,8 +15,8 @@ from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import save
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.local_spark import session
+from darkroom.folder import walk_folder
 from darkroom.layout import Run
-from darkroom.manifest import walk_folder
 from darkroom.storage import LocalStore
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request

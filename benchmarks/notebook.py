@@ -23,7 +23,7 @@ from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
 from darkroom.cli.home import ensure_model, home
 from darkroom.cli.local_spark import session
-from darkroom.manifest import walk_folder
+from darkroom.folder import walk_folder
 from darkroom.model.export import keras_model
 from darkroom.model.weights import find_weights
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 # What Hive and Spark escape in a partition's folder name; all else stays readable.
 _ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
@@ -99,6 +99,16 @@ class Run:
         return f"Results_PCA/model={version}/{self._partition}"
 
     @property
+    def in_ascii(self) -> str:
+        """The run where not every character can stand, as among a job's arguments: `run_in` reads
+        it back.
+
+        >>> Run("Pêche 1", 2).in_ascii, run_in("P%C3%AAche%201/2")
+        ('P%C3%AAche%201/2', Run(batch='Pêche 1', number=2))
+        """
+        return f"{quote(self.batch, safe='')}/{self.number}"
+
+    @property
     def erasure(self) -> str:
         """Folder of what an erasure works with; gone when it is done."""
         return f"erasures/work/run={self.number}"
@@ -123,6 +133,12 @@ def run_of(key: str) -> Run:
     """
     batch, number = key.split("/")[-3:-1]
     return Run(unquote(batch.removeprefix("batch=")), int(number.removeprefix("run=")))
+
+
+def run_in(text: str) -> Run:
+    """The run that `Run.in_ascii` names. Raises `ValueError` for anything else."""
+    batch, _, number = text.rpartition("/")
+    return Run(unquote(batch, errors="strict"), int(number))
 
 
 def erasure_request(number: str) -> str:

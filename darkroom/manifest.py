@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from darkroom import strict_json
 from darkroom.errors import UsageError
 from darkroom.storage import open_store
 
@@ -35,35 +35,10 @@ def pack(entries: Iterable[Entry]) -> bytes:
 def unpack(part: bytes) -> list[Entry]:
     """The entries of a part. Raises `UsageError` where it is no manifest."""
     try:
-        return [Entry(**json.loads(line)) for line in gzip.decompress(part).split(b"\n") if line]
+        lines = gzip.decompress(part).split(b"\n")
+        return [Entry(**strict_json.parse(line)) for line in lines if line]
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise UsageError(f"not a manifest (gzip, one JSON object a line): {error}") from error
-
-
-def walk_folder(folder: Path) -> list[Entry]:
-    """Every file below `folder`, sorted by key; the folder's own name is each key's first segment.
-
-    Links to folders are not followed; pipes, sockets and devices are no files. Raises `UsageError`
-    where a name is not valid UTF-8.
-    """
-    folder = folder.resolve()
-    paths = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
-    files = (path for path in paths if path.is_file() or path.is_symlink())
-    return sorted((_local_entry(folder.parent, path) for path in files), key=lambda e: e.key)
-
-
-def _local_entry(root: Path, path: Path) -> Entry:
-    key = path.relative_to(root).as_posix()
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{key!a}: the name is not valid UTF-8; rename the file") from error
-    try:
-        status = path.stat()
-    except OSError:  # a dangling link, or gone since it was listed: found, and missing
-        return Entry(root.as_uri(), key)
-    etag = f"{status.st_size:x}-{status.st_mtime_ns:x}"
-    return Entry(root.as_uri(), key, etag=etag, size_bytes=status.st_size)
 
 
 def list_store(uri: str) -> list[Entry]:

@@ -38,7 +38,8 @@ class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
     `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
     files the batch's marker announced; `erased` is how many of the run's files were erased since,
-    and are counted nowhere else; `last_erasure` is the number of the last erasure it knows of."""
+    and are counted nowhere else; `erasures` are the numbers of those it knows of, and of all up to
+    `last_erasure`."""
 
     batch: str
     run: int
@@ -56,7 +57,8 @@ class Receipt:
     finished_at: str
     expected: int | None = None
     erased: int = 0
-    last_erasure: int = 0
+    last_erasure: int = 0  # of receipts that knew of one after the other
+    erasures: list[int] = field(default_factory=list)
 
     @property
     def balanced(self) -> bool:
@@ -71,6 +73,10 @@ class Receipt:
             f"{self.found} found {sign} {self.processed} processed + {self.rejected} rejected "
             f"+ {self.missing} missing" + (f" ({self.erased} erased since)" if self.erased else "")
         )
+
+    def knows_of(self, erasure: int) -> bool:
+        """Whether what that erasure removed is accounted for."""
+        return erasure in self.erasures or erasure <= self.last_erasure
 
     def require_balance(self) -> None:
         """Raise `UnbalancedReceiptError` unless the receipt balances."""

@@ -6,8 +6,10 @@ by `s3_storage`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
+
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,35 @@ def open_store(uri: str) -> Store:
     raise UsageError(f"{uri}: only s3://, file:// and folder paths can be read or written")
 
 
+def read_regular(path: Path) -> bytes:
+    """A regular file's bytes. Raises `OSError`, also for a pipe or a device, which may never end,
+    and for a file that becomes another length while it is read."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "no regular file")
+        data = file.read(status.st_size)
+        while 0 < len(data) < status.st_size and (more := file.read(status.st_size - len(data))):
+            data += more
+        if len(data) != status.st_size or file.read(1):
+            raise OSError(errno.EIO, "it changed while it was read")
+        return data
+
+
 def read_uri(uri: str) -> bytes:
     """The bytes of one file or object, by URI or path."""
     if "://" not in uri:
         return LocalStore(Path(uri).absolute().parent).read(Path(uri).name)
     store, _, key = uri.rpartition("/")
     return open_store(store).read(unquote(key) if store.startswith("file:") else key)
+
+
+def clear_partial(root: Path) -> None:
+    """Remove what writers left behind that were killed. Only for who knows that nobody writes."""
+    for path in root.rglob(f".*{_PARTIAL}"):
+        path.unlink(missing_ok=True)
 
 
 class LocalStore(Store):
@@ -105,7 +132,7 @@ class LocalStore(Store):
     def read(self, key: str, version_id: str | None = None) -> bytes:
         """See `Store`. A folder has no versions: `version_id` is ignored."""
         try:
-            return (self.root / key).read_bytes()
+            return read_regular(self.root / key)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectNotFoundError(f"{self.root / key} is not there") from error
         except OSError as error:  # no permission, a folder, a loop of links
@@ -141,7 +168,7 @@ class LocalStore(Store):
         target = self.root / key
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.parent / f".{uuid4().hex}.partial"
+            temporary = target.parent / f".{uuid4().hex}{_PARTIAL}"
             with temporary.open("xb") as file:
                 file.writelines(chunks)
             os.replace(temporary, target)
@@ -163,7 +190,7 @@ class LocalStore(Store):
         found = {
             path.relative_to(self.root).as_posix(): path.stat().st_size
             for path in (self.root / prefix).rglob("*")
-            if path.is_file() and not (path.name[0] == "." and path.name.endswith(".partial"))
+            if path.is_file() and not (path.name[0] == "." and path.name.endswith(_PARTIAL))
         }
         return dict(sorted(found.items()))
 

@@ -1,4 +1,5 @@
-"""Entry point: `spark-submit main.py --manifest ... --output ... --model ... --batch ... --run ...`
+"""Entry point: `spark-submit main.py --run-of ... --output ... --model ...`, by hand
+`spark-submit main.py --manifest ... --output ... --model ... --batch ... --run ...`,
 or `spark-submit main.py --erase ...`, with the number of the erasure instead of a batch's run.
 
 Runs unmodified as an EMR Serverless job (the packages `darkroom` and `emr_serverless_job` as a zip
@@ -22,7 +23,7 @@ from darkroom import manifest
 from darkroom.erasure import block_list
 from darkroom.errors import DarkroomError
 from darkroom.images import Limits
-from darkroom.layout import Run
+from darkroom.layout import Run, run_in
 from darkroom.manifest import Entry
 from darkroom.progress import ProgressNote
 from darkroom.regions import region_of, require_eu
@@ -56,10 +57,17 @@ def build_session(conf: Mapping[str, str] | None = None) -> SparkSession:
 
 def parse(arguments: Sequence[str]) -> Request:
     """The command line as a request. Reads the manifest and the model."""
-    options = _parser().parse_args(arguments)
-    entries = manifest.list_store(options.input) if options.input else _entries(options.manifest)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    run = options.run_of or Run(options.batch, options.run)
+    if not run.batch or not run.number:
+        parser.error("say which run: by --run-of, or by --batch and --run")
+    if options.input:
+        entries = manifest.list_store(options.input)
+    else:
+        entries = _entries(options.manifest or [f"{options.output.rstrip('/')}/{run.manifest}"])
     return Request(
-        run=Run(options.batch, options.run),
+        run=run,
         entries=manifest.latest(entries),
         output=options.output,
         model=read_uri(options.model),
@@ -85,13 +93,15 @@ def _entries(uris: Sequence[str]) -> list[Entry]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    source = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("--run-of", type=run_in, metavar="BATCH/RUN",
+                        help="the run whose manifest lies below --output; percent-encoded")  # fmt: skip
+    source = parser.add_mutually_exclusive_group()
     source.add_argument("--manifest", nargs="+", help="manifest parts (.jsonl.gz) or their folder")
     source.add_argument("--input", help="prefix or folder to list, where there is no manifest")
     parser.add_argument("--output", required=True, help="root of the results: s3://, file://, path")
     parser.add_argument("--model", required=True, help="the backbone's ONNX file")
-    parser.add_argument("--batch", required=True)
-    parser.add_argument("--run", required=True, type=int, help="number of the run, from 1")
+    parser.add_argument("--batch")
+    parser.add_argument("--run", type=int, help="number of the run, from 1")
     parser.add_argument("--reader", choices=["obstore", "binaryFile"], default="obstore")
     parser.add_argument("--pca", choices=["merged", "spark"], default="merged")
     parser.add_argument("--expected", type=int, help="how many files the batch's marker announced")

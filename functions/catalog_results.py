@@ -28,7 +28,7 @@ from functions.notify import Notifier
 from functions.observability import count, logger, message_processor, metrics, report, tracer
 from functions.prices import Prices
 from functions.queues import WorkQueues, job_in, work_in
-from functions.records import State
+from functions.records import FINISHED
 from functions.region import eu_only
 from functions.runs import RunTable
 from functions.settings import CatalogSettings, read_settings
@@ -98,9 +98,9 @@ def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
     erasing = erasure_completion(steps)
     left = advance(run, Station(steps.runs, steps.queues, steps.steps, erasing.steps, steps.fail))
     if run.batch == ERASURES:
-        if left is not None and left.state == State.DONE:
+        if left is not None and left.state in FINISHED:
             erasures().release()
-    elif left is None or left.state in (State.DONE, State.FAILED):
+    elif left is None or left.state in FINISHED:
         erasures().wake()
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 from functions.uploads import Upload, notification_in
 
@@ -21,10 +22,11 @@ class UploadDeadLetters:
     sqs: Any
     url: str
 
-    def forget(self, is_erased: Callable[[Upload], bool]) -> int:
-        """Remove what is about erased uploads; how many messages were looked at."""
+    def forget(self, is_erased: Callable[[Upload], bool], names: Callable[[str], bool]) -> int:
+        """Remove what is about erased uploads; how many messages were looked at. A message that
+        cannot be understood goes as a whole, if its text names one."""
         messages = list(self._messages())
-        self._show([message for message in messages if not self._settle(message, is_erased)])
+        self._show([m for m in messages if not self._settle(m, is_erased, names)])
         return len(messages)
 
     def uploads(self) -> list[Upload]:
@@ -65,12 +67,18 @@ class UploadDeadLetters:
                 ],
             )
 
-    def _settle(self, message: dict[str, Any], is_erased: Callable[[Upload], bool]) -> bool:
+    def _settle(
+        self,
+        message: dict[str, Any],
+        is_erased: Callable[[Upload], bool],
+        names: Callable[[str], bool],
+    ) -> bool:
         """Whether the message was about erased uploads, and is gone."""
-        told = _uploads(message["Body"])
-        if not any(map(is_erased, told)):
+        body, told = message["Body"], notification_in(message["Body"])
+        hidden = bool(told.problem) and (names(body) or names(unquote_plus(body)))
+        if not hidden and not any(map(is_erased, told.uploads)):
             return False
-        if left := _without_erased(message["Body"], is_erased):
+        if not hidden and (left := _without_erased(body, is_erased)):
             self.sqs.send_message(QueueUrl=self.url, MessageBody=left)
         self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from darkroom.erasure.doomed import remove_version
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.outcome import Outcome, outcome_key
 from darkroom.erasure.request import ErasureRequest
+from darkroom.erasure.uploads import Left
 from darkroom.errors import ObjectNotFoundError, TransientError
 from darkroom.layout import Run, erasure_certificate, erasure_request
 from functions.advance import Step
@@ -65,9 +66,13 @@ class ErasureCompletion:
         asked = [
             request.unpack(self._results.read(erasure_request(n))) for n in _numbers_of(record)
         ]
-        self._forget(record, done)
-        self._issue(asked, done, self._make_sure(record, asked, done))
-        self._end(record)
+        self._forget(done)
+        self._issue(asked, done, self._make_sure(asked, done))
+        left = {one for several in done.left.values() for one in several}
+        if left:
+            self.runs.fail(record, _left_words(left))
+        else:
+            self._end(record)
         return True
 
     def _show(self, record: RunRecord, done: Outcome) -> Progress | None:
@@ -86,20 +91,20 @@ class ErasureCompletion:
         catalog.add_coordinates(done.version, runs)
         for run in runs:
             stopped = writer.export(
-                run, done.version, earlier, self.runs.out_of_time, erasure=record.run
+                run, done.version, earlier, self.runs.out_of_time, erasure=int(done.ended_at)
             )
             if stopped is not None:
                 return stopped
         catalog.show_version(done.version)
         return None
 
-    def _forget(self, erasure: RunRecord, done: Outcome) -> None:
+    def _forget(self, done: Outcome) -> None:
         """Versions that have seen an image, partitions of runs of which nothing stays, and what
         the table says of both."""
         for version in done.doomed:
             self.runs.catalog.remove_version(version)
             remove_version(self._results, version)
-        gone = [run for run in done.removed if not self._is_new(run, erasure)]
+        gone = [run for run in done.removed if not self._is_new(run, done)]
         self.runs.catalog.remove_runs(gone, done.pca_before)
         for run, files in done.runs:
             self._restate(run, files)
@@ -109,13 +114,15 @@ class ErasureCompletion:
             self._remove_open_run(batch, done)
         mentions = Mentions(done.keys, done.contents)
         for record in self.runs.runs.every():
-            if record.reason != _UNTOLD and mentions.in_text(record.reason):
-                self.runs.runs.change(record, reason=_UNTOLD)
+            told = {name: _UNTOLD for name, text in record.texts.items()
+                    if text != _UNTOLD and mentions.in_text(text)}  # fmt: skip
+            if told:
+                self.runs.runs.change(record, changed_at=record.changed_at, **told)
 
-    def _is_new(self, run: Run, erasure: RunRecord) -> bool:
-        """Whether the number was taken again, by uploads that came after the erasure began."""
+    def _is_new(self, run: Run, done: Outcome) -> bool:
+        """Whether the number was taken again, by uploads that came after the erasure's plan."""
         record = self.runs.runs.get(run)
-        return record is not None and record.opened_at >= erasure.sealed_at
+        return record is not None and record.opened_at >= done.planned_at
 
     def _restate(self, run: Run, files: int) -> None:
         """The counts in a run's record, as its receipt now has them."""
@@ -149,9 +156,7 @@ class ErasureCompletion:
         if record is not None and record.state == State.OPEN and record.parts <= emptied:
             self.runs.runs.remove(record)
 
-    def _make_sure(
-        self, erasure: RunRecord, asked: Sequence[ErasureRequest], done: Outcome
-    ) -> dict[str, int]:
+    def _make_sure(self, asked: Sequence[ErasureRequest], done: Outcome) -> dict[str, int]:
         """Look where the job could not; how much was looked at in each place.
 
         Raises `TransientError` where something is found: then all of it is repeated.
@@ -163,17 +168,17 @@ class ErasureCompletion:
             named = upload.entry.key in keys or any(
                 one.selector.takes(upload.entry.key, upload.batch) for one in asked
             )
-            return blocked.erased(upload.entry) or (named and upload.told_at < erasure.sealed_at)
+            return blocked.erased(upload.entry) or (named and upload.told_at < done.planned_at)
 
-        dead = self.dead_letters.forget(is_erased)
+        dead = self.dead_letters.forget(is_erased, mentions.in_text)
         lines = found = 0
         for run in done.csv:
             for path in self._csv_paths(run):
                 lines += 1
                 found += path in keys
         records = list(self.runs.runs.every())
-        reasons = [record.reason for record in records if record.reason != _UNTOLD]
-        found += sum(map(mentions.in_text, reasons))
+        texts = [text for record in records for text in record.texts.values() if text != _UNTOLD]
+        found += sum(map(mentions.in_text, texts))
         if found:
             raise TransientError(f"{found} traces of erased images are still there")
         return {"csv_lines": lines, "run_records": len(records), "dead_letters": dead}
@@ -190,9 +195,10 @@ class ErasureCompletion:
     def _issue(
         self, asked: Sequence[ErasureRequest], done: Outcome, looked_at: Mapping[str, int]
     ) -> None:
-        """Sign a certificate for each request, once."""
+        """Sign a certificate for each request: once, and anew where something was left."""
         for one in asked:
-            if self._certificate(one.id) is None:
+            known = self._certificate(one.id)
+            if known is None or certificate.unpack(known).get("left"):
                 signed = certificate.issue(one, done, looked_at, self.signer)
                 self._results.write(erasure_certificate(one.id), certificate.pack(signed))
 
@@ -225,6 +231,13 @@ class ErasureCompletion:
             csv_progress={},
         )
         self.runs.report(ended)
+
+
+def _left_words(left: Collection[Left]) -> str:
+    """For people. The objects stand in the erasure's outcome."""
+    reasons = ", ".join(sorted({one.reason for one in left}))
+    objects = "1 object" if len(left) == 1 else f"{len(left)} objects"
+    return f"{objects} could not be erased ({reasons}); all else is, as the certificates say"
 
 
 def _numbers_of(record: RunRecord) -> list[str]:

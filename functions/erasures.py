@@ -1,8 +1,12 @@
 """Erasures in the table, and how they and the runs of batches wait for each other.
 
-An erasure has the right of way: it begins when the runs under way have ended, and as long as there
-is one, no run begins. Each side first says what it means to do, and looks at the other after that;
-so of two at the same moment at least one sees the other.
+An erasure has the right of way: it begins when the runs under way have ended, and as long as it
+waits or works, no run begins. Each side first says what it means to do, and looks at the other
+after that; so of two at the same moment at least one sees the other.
+
+One that failed keeps nobody waiting. Nothing can bring back what it has removed: contents and
+uploads were blocked first. What others build meanwhile on what it has not yet removed, it finds
+when it is retried: its plan then takes in the versions of the coordinate system that came since.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from darkroom.erasure.request import ErasureRequest
 from darkroom.errors import ConflictError
 from darkroom.layout import ERASURES, Run
 from functions.queues import WorkQueues
-from functions.records import RunRecord, State, record_of, to_wire
+from functions.records import FINISHED, RunRecord, State, record_of, to_wire
 from functions.runs import RunTable, key_of, reraise_unless_conflict
 
 _MOST_REQUESTS = 200  # in one erasure: their ids are arguments of one job
@@ -37,7 +41,7 @@ class Erasures:
         """
         for _ in range(_TRIES):
             latest = self.runs.latest(ERASURES)
-            if latest is not None and latest.state == State.OPEN:
+            if latest is not None and latest.state == State.OPEN and latest.attempt == 1:
                 run = latest.key
             else:
                 run = Run(ERASURES, latest.run + 1 if latest else 1)
@@ -58,7 +62,8 @@ class Erasures:
                 " requests = list_append(if_not_exists(requests, :none), :summary)"
                 " ADD #parts :ids, revision :one",
                 ConditionExpression="attribute_not_exists(#state) OR"
-                " (#state = :open AND NOT contains(#parts, :id) AND size(requests) < :most)",
+                " (#state = :open AND attribute_not_exists(attempt)"  # what is retried has its plan
+                " AND NOT contains(#parts, :id) AND size(requests) < :most)",
                 ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
                 ExpressionAttributeValues={
                     ":open": State.OPEN,
@@ -81,9 +86,8 @@ class Erasures:
         return record_of(answer["Attributes"])
 
     def pending(self) -> list[RunRecord]:
-        """The erasures that are not done, the oldest first. One that failed is among them: what
-        it has left half done must be finished before anything builds on it."""
-        return [record for record in self.runs.of_batch(ERASURES) if record.state != State.DONE]
+        """The erasures that wait or work, the oldest first."""
+        return [r for r in self.runs.of_batch(ERASURES) if r.state not in FINISHED]
 
     def let_pass(self, record: RunRecord) -> RunRecord | None:
         """The run's record if its job may start; None where it has to wait for an erasure."""
@@ -103,6 +107,15 @@ class Erasures:
         """Whether nothing is under way that the erasure has to wait for."""
         return not any(_goes_first(other, erasure) for other in self.runs.every())
 
+    def may_start(self, erasure: RunRecord) -> bool:
+        """Whether no other erasure works: of two that were sealed at the same moment, the older
+        one does."""
+        others = (record for record in self.pending() if record.run != erasure.run)
+        return not any(
+            other.state != State.OPEN and (other.state != State.SEALED or other.run < erasure.run)
+            for other in others
+        )
+
     def wake(self) -> None:
         """Let the oldest erasure that has not begun be looked at."""
         waiting = [record for record in self.pending() if record.state == State.OPEN]
@@ -118,7 +131,9 @@ class Erasures:
 
 def _goes_first(other: RunRecord, erasure: RunRecord) -> bool:
     if other.batch == ERASURES:
-        return other.run < erasure.run and other.state != State.DONE
+        if other.state == State.OPEN:
+            return other.run < erasure.run
+        return other.run != erasure.run and other.state not in FINISHED
     if other.state == State.SEALED:
         return not other.waits_for_erasure
     return other.state in (State.SUBMITTED, State.RUNNING, State.SUCCEEDED)

@@ -175,11 +175,9 @@ def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
     if record.batch == ERASURES:
         return _erasure_arguments(record, settings)
     arguments = {
-        "--manifest": f"{results}/{record.key.manifest}",
+        "--run-of": record.key.in_ascii,
         "--output": results,
         "--model": f"{settings.job_uri}/mobilenet_v2.onnx",
-        "--batch": record.batch,
-        "--run": str(record.run),
         "--max-bytes": str(settings.max_image_bytes),
         "--max-pixels": str(settings.max_image_pixels),
     }

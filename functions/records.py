@@ -87,6 +87,12 @@ class RunRecord:
         return Run(self.batch, self.run)
 
     @property
+    def texts(self) -> dict[str, str]:
+        """What was said of the run in words, which may name an image; by attribute."""
+        told = {"reason": self.reason, "trouble": self.trouble}
+        return {name: text for name, text in told.items() if text}
+
+    @property
     def files_given(self) -> int:
         """How many files this run and those before it were given, as far as is known."""
         return self.files_before + (self.uploads if self.images is None else self.images)

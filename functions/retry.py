@@ -18,7 +18,8 @@ _TRIES = 2
 
 
 def retry_failed(record: RunRecord, runs: RunTable, queues: WorkQueues) -> RunRecord:
-    """Let a failed run start over, with new attempts. Raises `UsageError` for any other."""
+    """Let a failed run start over, with new attempts; a failed erasure waits for its turn again.
+    Raises `UsageError` for any other."""
     if record.state != State.FAILED and record.batch == ERASURES:
         raise UsageError(f"erasure {record.run} is {record.state}, not FAILED")
     if record.state != State.FAILED:
@@ -27,9 +28,10 @@ def retry_failed(record: RunRecord, runs: RunTable, queues: WorkQueues) -> RunRe
             "--rejected works its rejected images again"
         )
     attempt = record.attempt + 1
+    waits = record.batch == ERASURES  # others are under way: it kept none of them
     again = runs.change(
         record,
-        state=State.SEALED,
+        state=State.OPEN if waits else State.SEALED,
         sealed_at=time(),
         attempt=attempt,
         give_up_after=attempt + _TRIES - 1,

@@ -88,6 +88,8 @@ class Submission:
 
     def start_erasure(self, record: RunRecord) -> bool:
         """Start the job that erases."""
+        if record.client_token != client_token(record) and not self.erasures.may_start(record):
+            return False
         self._submit(record)
         return True
 

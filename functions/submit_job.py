@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from darkroom.layout import ERASURES
 from functions.advance import Station, advance
 from functions.bucket import Bucket
 from functions.closing import ClosingRules, closing_of
@@ -38,14 +39,22 @@ def rules() -> ClosingRules:
 
 
 @cache
-def station() -> Station:
+def erasures() -> Erasures:
     """Built once per process."""
     settings = read_settings(SubmitSettings, os.environ)
     runs = RunTable(boto3.resource("dynamodb").Table(settings.table))
     queues = WorkQueues(boto3.client("sqs"), settings.submit_queue_url, settings.catalog_queue_url)
+    return Erasures(runs, queues)
+
+
+@cache
+def station() -> Station:
+    """Built once per process."""
+    settings = read_settings(SubmitSettings, os.environ)
+    runs, queues = erasures().runs, erasures().queues
     sealer = Sealer(Bucket(boto3.client("s3"), settings.results_bucket))
     jobs = JobRuns(boto3.client("emr-serverless"), settings)
-    submission = Submission(runs, Erasures(runs, queues), sealer, jobs, rules(), report)
+    submission = Submission(runs, erasures(), sealer, jobs, rules(), report)
     return Station(runs, queues, submission.steps, submission.erasure_steps, submission.fail)
 
 
@@ -54,6 +63,8 @@ def look_at(record: SQSRecord) -> None:
     """Advance one run; a timer comes again as long as the run is open."""
     work = work_in(record.body)
     left = advance(work.run, station())
+    if work.run.batch == ERASURES and left is not None and left.state == State.FAILED:
+        erasures().release()
     if work.timer and left is not None and left.state == State.OPEN:
         # a count that is reached wakes the run by itself; until then it is not counted again
         closing = closing_of(left, rules(), count_images=lambda: 0)

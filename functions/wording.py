@@ -7,6 +7,7 @@ from time import time
 from typing import Any
 
 from darkroom.layout import ERASURES
+from darkroom.printable import printable
 from darkroom.progress import Progress
 from functions.closing import ClosingRules, closing_of
 from functions.records import RunRecord, State
@@ -58,20 +59,21 @@ def title(record: RunRecord) -> str:
     """What people call the run."""
     if record.batch == ERASURES:
         return f"erasure {record.run}"
-    return f"{record.batch}, run {record.run}"
+    return f"{printable(record.batch)}, run {record.run}"
 
 
 def _erasure_words(record: RunRecord) -> str:
     asked = f"{len(record.requests)} request{'s' * (len(record.requests) != 1)}"
     match record.state:
         case State.OPEN:
-            return f"{asked}: begins when what is under way has ended"
+            again = "" if record.attempt == 1 else " again"
+            return f"{asked}: begins{again} when what is under way has ended"
         case State.DONE:
             return f"done: {record.processed} files erased for {asked}"
         case State.FAILED:
             return (
-                f"FAILED: {record.reason}; everything else waits until "
-                f"`darkroom retry {ERASURES} --run {record.run}` succeeds"
+                f"FAILED: {record.reason}; `darkroom retry {ERASURES} --run {record.run}` "
+                "goes on where it stopped"
             )
         case State.SUCCEEDED:
             return f"{asked}: erased; the catalog is brought up to date"

@@ -25,7 +25,8 @@ from darkroom.cli.picture_map import draw_map
 from darkroom.cli.stack import Stack
 from darkroom.cli.status import wait_until_finished
 from darkroom.errors import DarkroomError, UsageError
-from darkroom.manifest import walk_folder
+from darkroom.folder import walk_folder
+from darkroom.printable import printable
 from darkroom.storage import LocalStore
 from functions.records import RunRecord, State
 from functions.wording import words
@@ -42,7 +43,7 @@ def demo(photos: Path, out: Path) -> None:
     model, began = ensure_model().path, monotonic()
 
     def say(text: str) -> None:
-        print(f"{monotonic() - began:6.1f} s  {text}", flush=True)
+        print(f"{monotonic() - began:6.1f} s  {printable(text)}", flush=True)
 
     with _cloud(out / "cloud", say) as cloud:
         stack = deploy_locally(STACK, cloud, model, QUIET_SECONDS)
@@ -90,7 +91,7 @@ def _tell(stack: Stack, record: RunRecord, say: Say) -> None:
 
 def _sum_up(stack: Stack, record: RunRecord) -> None:
     account = receipt.unpack(stack.results.read(record.key.receipt))
-    print(f"\nbatch {record.batch}, run {record.run}: done")
+    print(f"\nbatch {printable(record.batch)}, run {record.run}: done")
     print(f"  receipt     {account.equation}")
     for reason, count in account.rejected_by_reason.items():
         print(f"              {count} {reason}")

@@ -182,8 +182,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, onnx_bytes: bytes) -> Path:
     """A folder with `results` of spring and autumn; they share one picture, and one name of spring
     has a line break in it. Autumn differs so much that the coordinates' version is the second."""
     from darkroom.csv_export import export_csv
+    from darkroom.folder import walk_folder
     from darkroom.layout import Run
-    from darkroom.manifest import walk_folder
     from darkroom.parquet import COMPONENTS
     from darkroom.storage import LocalStore
     from emr_serverless_job.on_threads import OnThreads

@@ -15,7 +15,7 @@ import pytest
 from darkroom import manifest
 from darkroom.cli.home import home
 from darkroom.cli.java import java_home
-from darkroom.manifest import walk_folder
+from darkroom.folder import walk_folder
 from emr_serverless_job.main import parse
 
 ROOT = Path(__file__).parents[1]

@@ -24,9 +24,10 @@ from darkroom import manifest, receipt, versions
 from darkroom.backbone import load_backbone
 from darkroom.csv_export import export_csv, original_text
 from darkroom.errors import BackboneError, MixedBackbonesError, UnbalancedReceiptError, UsageError
+from darkroom.folder import walk_folder
 from darkroom.images import Limits, Rejection, read_image
 from darkroom.layout import Run
-from darkroom.manifest import Entry, walk_folder
+from darkroom.manifest import Entry
 from darkroom.parquet import from_parquet
 from darkroom.receipt import Receipt
 from darkroom.storage import LocalStore, open_store

@@ -5,8 +5,9 @@ import pytest
 from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.fetch import fetch
+from darkroom.folder import walk_folder
 from darkroom.images import Limits, Rejection
-from darkroom.manifest import Entry, walk_folder
+from darkroom.manifest import Entry
 
 
 def test_entries_survive_storage() -> None:

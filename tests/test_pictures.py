@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pictures import demo_folder, photographs_in, repeated
+from darkroom.folder import walk_folder
 from darkroom.images import Limits, Pixels, looks_like_image, read_image
-from darkroom.manifest import walk_folder
 
 
 @pytest.fixture(scope="module")

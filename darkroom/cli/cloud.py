@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -12,11 +11,14 @@ import boto3
 import click
 
 from darkroom.cli import local
+from darkroom.cli.backlog import backlog_words
 from darkroom.cli.deploy import Deployment, deploy, is_deployed, where_to_drop
 from darkroom.cli.destroy import destroy
 from darkroom.cli.get import get_batch
 from darkroom.cli.home import ensure_model, home
-from darkroom.cli.put import put_folder, say
+from darkroom.cli.left_out import follow_links_option
+from darkroom.cli.put import put_folder, tell
+from darkroom.cli.say import json_text, rewind, say, say_json
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import chosen, records
 from darkroom.errors import DarkroomError, UsageError
@@ -41,22 +43,25 @@ run_option = click.option("--run", type=click.IntRange(1), help="A run; the newe
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--batch", required=True, help="Name of the batch.")
 @click.option("--ready", is_flag=True, help="Then mark the batch as complete.")
+@follow_links_option
 @json_option
 @stack_option
-def put(folder: Path, batch: str, ready: bool, for_programs: bool, stack_name: str) -> None:
+def put(
+    folder: Path, batch: str, ready: bool, follow_links: bool, for_programs: bool, stack_name: str
+) -> None:
     """Upload every file in FOLDER to a batch; its folders become labels.
 
     What is there already with the same content is not sent again, so an interrupted upload goes on
     where it was.
     """
     try:
-        sent = put_folder(open_stack(stack_name), folder, batch, ready)
+        sent = put_folder(open_stack(stack_name), folder, batch, ready, follow_links)
     except KeyboardInterrupt as stop:
         raise DarkroomError(
             "stopped. The same command goes on where it was; what was sent so far is processed "
             "when the batch goes quiet"
         ) from stop
-    say(sent, batch, ready, for_programs)
+    tell(sent, batch, ready, for_programs)
 
 
 @click.command()
@@ -79,8 +84,8 @@ def status(batch: str | None, watch: bool, for_programs: bool, stack_name: str) 
         if sys.stdout.isatty() or states != before[0] or not before[1]:
             shown = _shown(stack, batch, found, for_programs)
             if sys.stdout.isatty() and before[1]:
-                click.echo(f"\x1b[{before[1]}F\x1b[J", nl=False)  # up, and clear what is below
-            click.echo(shown)
+                rewind(before[1])
+            say(shown)
             before = (states, shown.count("\n") + 1)
         if not watch:
             return
@@ -93,12 +98,13 @@ def status(batch: str | None, watch: bool, for_programs: bool, stack_name: str) 
 def _shown(stack: Stack, batch: str | None, found: list[RunRecord], for_programs: bool) -> str:
     rules = stack.closing_rules
     if for_programs:
-        return json.dumps([as_json(record, rules) for record in found], ensure_ascii=False)
+        return json_text([as_json(record, rules) for record in found])
+    lines = [f"{title(r)}: {words(r, rules, stack.progress(r))}" for r in found]
     if not found and batch:
-        return f"no uploads to batch {batch!r} yet; `darkroom status` lists all batches"
-    if not found:
-        return f"no uploads yet; drop images into s3://{stack.uploads}/<batch>/<label>/<name>"
-    return "\n".join(f"{title(r)}: {words(r, rules, stack.progress(r))}" for r in found)
+        lines = [f"no uploads to batch {batch!r} yet; `darkroom status` lists all batches"]
+    elif not found:
+        lines = [f"no uploads yet; drop images into s3://{stack.uploads}/<batch>/<label>/<name>"]
+    return "\n".join([*lines, *backlog_words(stack), *local.trouble()])
 
 
 @click.command()
@@ -113,13 +119,13 @@ def get(batch: str, out: Path, fiftyone: bool, for_programs: bool, stack_name: s
     if for_programs:
         stale = [str(path) for path in got.stale]
         explore = str(got.explore) if got.explore else None
-        click.echo(json.dumps({"files": got.files, "explore": explore, "stale": stale}))
+        say_json({"files": got.files, "explore": explore, "stale": stale})
         return
-    click.echo(f"{got.files} files in {out}")
+    say(f"{got.files} files in {out}")
     if got.explore:
-        click.echo(f"to explore: embedding-atlas {got.explore} --x x --y y --image image")
+        say(f"to explore: embedding-atlas {got.explore} --x x --y y --image image")
     if got.stale:
-        click.echo(
+        say(
             f"{len(got.stale)} files there are no longer held, and may know of erased images; "
             "delete them:\n" + "\n".join(f"  {path}" for path in got.stale)
         )
@@ -139,7 +145,7 @@ def logs(batch: str, run: int | None, stack_name: str) -> None:
     log = watch.log(record.job_run_id)
     if not log:
         raise UsageError("the job has written no log yet: try again in a minute")
-    click.echo(log, nl=False)
+    say(log, nl=False)
 
 
 @click.command()
@@ -156,7 +162,7 @@ def retry(batch: str, run: int | None, rejected: bool, stack_name: str) -> None:
     else:
         again = retry_failed(record, stack.runs, stack.queues)
     what = "requests" if batch == ERASURES else "images"
-    click.echo(f"{title(again)}: {again.images} {what} are worked again")
+    say(f"{title(again)}: {again.images} {what} are worked again")
 
 
 @click.command("redrive")
@@ -165,7 +171,7 @@ def redrive_command(stack_name: str) -> None:
     """Bring messages back from the dead-letter queues, when what they failed on is mended."""
     sqs = boto3.client("sqs")
     moved = sum(redrive(sqs, *pair) for pair in open_stack(stack_name).dead_letters.items())
-    click.echo(f"{moved} messages brought back" if moved else "the dead-letter queues are empty")
+    say(f"{moved} messages brought back" if moved else "the dead-letter queues are empty")
 
 
 @click.command("deploy")
@@ -199,7 +205,7 @@ def deploy_command(
         )
     )
     if stack is not None:
-        click.echo("\n".join(["", *where_to_drop(stack)]))
+        say("\n".join(["", *where_to_drop(stack)]))
 
 
 def _pairs(parameters: tuple[str, ...]) -> dict[str, str]:
@@ -223,7 +229,7 @@ def destroy_command(stack_name: str, delete_data: bool, yes: bool) -> None:
             raise UsageError("nothing was removed")
     region = boto3.session.Session().region_name or ""
     destroy(stack.name, region, delete_data)
-    click.echo(f"the stack {stack.name} is removed {what}")
+    say(f"the stack {stack.name} is removed {what}")
 
 
 @click.group("local")
@@ -244,11 +250,11 @@ def up(port: int | None, cores: int, quiet_seconds: int | None, stack_name: str)
     cloud = local.start(local.folder_of(home()), home(), port, cores)
     local.use(cloud)
     stack = deploy_locally(stack_name, cloud, model, quiet_seconds)
-    click.echo(f"\nthe local cloud is up at {cloud.endpoint}; its state: {local.folder_of(home())}")
-    click.echo("\n".join(where_to_drop(stack, "darkroom --local")))
-    click.echo("\nwith `darkroom --local ...`, or, for the AWS CLI and any other client, paste:")
+    say(f"\nthe local cloud is up at {cloud.endpoint}; its state: {local.folder_of(home())}")
+    say("\n".join(where_to_drop(stack, "darkroom --local")))
+    say("\nwith `darkroom --local ...`, or, for the AWS CLI and any other client, paste:")
     for name, value in cloud.environment.items():
-        click.echo(f"  export {name}={value}")
+        say(f"  export {name}={value}")
 
 
 def deploy_locally(
@@ -266,7 +272,7 @@ def deploy_locally(
 def down() -> None:
     """Stop the local cloud; what is in it stays."""
     stopped = local.stop(local.folder_of(home()))
-    click.echo("the local cloud is stopped" if stopped else "the local cloud was not up")
+    say("the local cloud is stopped" if stopped else "the local cloud was not up")
 
 
 @local_group.command()
@@ -276,7 +282,7 @@ def reset(yes: bool) -> None:
     if not yes:
         click.confirm("Delete every batch and result in the local cloud?", abort=True)
     local.reset(local.folder_of(home()))
-    click.echo("the local cloud is empty")
+    say("the local cloud is empty")
 
 
 @local_group.command("logs")
@@ -286,9 +292,8 @@ def local_logs(lines: int) -> None:
     file = local.log_file(local.folder_of(home()))
     if not file.is_file():
         raise UsageError("there is no log: the local cloud has never been up")
-    sys.stdout.writelines(
-        f"{line}\n" for line in file.read_text(errors="replace").splitlines()[-lines:]
-    )
+    for line in file.read_text(errors="replace").splitlines()[-lines:]:
+        say(line)
 
 
 COMMANDS = (put, status, get, logs, retry, redrive_command, deploy_command, destroy_command,

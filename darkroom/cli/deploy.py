@@ -14,13 +14,13 @@ from time import strftime
 from urllib.parse import urlsplit
 
 import boto3
-import click
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.cli.build import MODEL, ROOT, JobFiles, build_environment, build_functions, build_job
 from darkroom.cli.home import ensure_model
 from darkroom.cli.put import put_bytes
+from darkroom.cli.say import say
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import wait_until_finished
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
@@ -57,7 +57,7 @@ def deploy(deployment: Deployment) -> Stack | None:
     account = "dry-run" if deployment.dry_run else account_id()
     existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
-    _say("building the functions")
+    say("building the functions")
     build_functions(folder, dependencies=not deployment.on_this_machine)
     job = _build_job(deployment, existing, folder)
     parameters = {**deployment.parameters, "Release": job.release}
@@ -66,7 +66,7 @@ def deploy(deployment: Deployment) -> Stack | None:
         return None
     if existing:  # before the functions name the new release
         _upload(existing, job)
-    _say(f"deploying the stack {deployment.name} in {deployment.region}")
+    say(f"deploying the stack {deployment.name} in {deployment.region}")
     _deploy_stack(deployment, account, parameters)
     stack = open_stack(deployment.name)
     if not existing:
@@ -106,7 +106,7 @@ def _build_job(deployment: Deployment, existing: Stack | None, folder: Path) -> 
     """For the processors and with the model that the stack has, unless others are given."""
     environment = None
     if deployment.archive:
-        _say("building the executors' archive (once for each change of its requirements)")
+        say("building the executors' archive (once for each change of its requirements)")
         parameters = {**(existing.parameters if existing else {}), **deployment.parameters}
         environment = build_environment(folder, parameters.get("Architecture", "X86_64"))
     model = deployment.model or (existing and _deployed_model(existing, folder))
@@ -126,12 +126,12 @@ def _deployed_model(stack: Stack, folder: Path) -> Path | None:
 
 
 def _report_dry_run(deployment: Deployment, job: JobFiles, parameters: Mapping[str, str]) -> None:
-    _say(f"dry run: the stack {deployment.name} in {deployment.region} would get")
+    say(f"dry run: the stack {deployment.name} in {deployment.region} would get")
     for name, value in sorted(parameters.items()):
-        _say(f"  parameter {name} = {value}")
+        say(f"  parameter {name} = {value}")
     for name, path in job.files.items():
-        _say(f"  jobs/{job.release}/{name} ({path.stat().st_size / 1e3:.0f} kB)")
-    _say("nothing was sent to AWS")
+        say(f"  jobs/{job.release}/{name} ({path.stat().st_size / 1e3:.0f} kB)")
+    say("nothing was sent to AWS")
 
 
 def is_deployed(name: str) -> bool:
@@ -220,7 +220,7 @@ def _upload(stack: Stack, job: JobFiles) -> None:
     for name, path in job.files.items():
         key = f"jobs/{job.release}/{name}"
         if _size(stack, key) != path.stat().st_size:
-            _say(f"uploading {name} ({path.stat().st_size / 1e3:.0f} kB)")
+            say(f"uploading {name} ({path.stat().st_size / 1e3:.0f} kB)")
             stack.s3.upload_file(str(path), stack.artifacts.name, key)
 
 
@@ -235,7 +235,7 @@ def _size(stack: Stack, key: str) -> int | None:
 def _verify(stack: Stack) -> None:
     """Send a batch of one broken picture the whole way: it takes every step, but leaves no trace
     in the coordinate system."""
-    _say("verifying with a batch of one broken picture (it starts Spark: some minutes in AWS)")
+    say("verifying with a batch of one broken picture (it starts Spark: some minutes in AWS)")
     batch = f"{_CHECK_BATCH}-{strftime('%Y%m%d-%H%M%S')}"
     put_bytes(stack, f"{batch}/broken.jpg", b"\xff\xd8\xffno picture")
     put_bytes(stack, f"{batch}/_READY", b'{"images": 1}')
@@ -244,11 +244,7 @@ def _verify(stack: Stack) -> None:
         raise DarkroomError(
             f"the check failed: run {record.run} of {batch} is {record.state}: {record.reason}"
         )
-    _say("verified: received, processed, catalogued, and the receipt balances")
-
-
-def _say(text: str) -> None:
-    click.echo(text)
+    say("verified: received, processed, catalogued, and the receipt balances")
 
 
 def where_to_drop(stack: Stack, command: str = "darkroom") -> Sequence[str]:

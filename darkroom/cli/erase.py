@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from uuid import uuid4
 
 import boto3
 
-from darkroom import receipt, versions
+from darkroom import receipt, strict_json, versions
 from darkroom.cli.stack import Stack
 from darkroom.erasure import plan, request
 from darkroom.erasure.mentions import Mentions
@@ -73,7 +72,7 @@ def read_list(file: Path) -> tuple[str, ...]:
         raise UsageError(f"the list {file} is empty")
     if text.lstrip().startswith("["):
         try:
-            keys = json.loads(text)
+            keys = strict_json.parse(text)
         except ValueError as error:
             raise UsageError(f"{file} starts like a JSON list, but is none: {error}") from error
         if not all(isinstance(key, str) for key in keys):

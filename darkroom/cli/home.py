@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import click
-
 from darkroom.cli.quiet import output_to
+from darkroom.cli.say import say
 from darkroom.model.export import BuiltModel, build_model, cached_model
 
 
@@ -21,12 +20,12 @@ def ensure_model(weights: Path | None = None, rebuild: bool = False) -> BuiltMod
     folder = home() / "model"
     found = None if rebuild else cached_model(folder)
     if found is None:
-        click.echo("building the backbone (once, about half a minute) ...")
+        say("building the backbone (once, about half a minute) ...")
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with output_to(folder / "build.log", 1, 2):
             found = build_model(folder, weights)
-        click.echo(f"built {model_words(found)}")
+        say(f"built {model_words(found)}")
     return found
 
 

@@ -27,6 +27,7 @@ REGION = "eu-west-1"
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 
+_used: list[LocalCloud] = []
 _started: list[subprocess.Popen[bytes]] = []  # they outlive this process: nobody waits for them
 
 
@@ -74,6 +75,14 @@ class LocalCloud:
             return None
 
 
+def trouble() -> list[str]:
+    """Lines about what is wrong with the local cloud that this process talks to, if it talks to
+    one."""
+    cloud = running(_used[-1].folder) if _used else None
+    told = cloud.health() if cloud else None
+    return [told["trouble"]] if told and told["trouble"] else []
+
+
 def _signed(url: str, region: str, keys: Mapping[str, str]) -> Request:
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -110,6 +119,7 @@ def require(folder: Path) -> LocalCloud:
 
 def use(cloud: LocalCloud) -> None:
     """Let every client of this process talk to the local cloud, and to nothing else."""
+    _used.append(cloud)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
     os.environ.update({**cloud.environment, "AWS_EC2_METADATA_DISABLED": "true"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import webbrowser
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +10,12 @@ import click
 from click.shell_completion import get_completion_class
 
 from darkroom.cli.cloud import json_option, stack_option
+from darkroom.cli.say import say, say_json
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.errors import UsageError
 from darkroom.explore.duplicates import LIKE
 from darkroom.explore.images import PointCache
+from darkroom.printable import printable
 from functions.web.explore_view import ExploreView
 from functions.web.names import id_of
 from functions.web.problems import ProblemError
@@ -43,11 +44,11 @@ def similar(
     """List the images most like the one under the object key PATH, in all batches unless named."""
     told = _answer(open_stack(stack_name), lambda view: view.similar(path, batches, count))
     if for_programs:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        say_json(told)
         return
     for image in told["similar"]:
         same = "  the same content" if image["same_content"] else ""
-        click.echo(f"{image['cosine']:.4f}  {image['path']}{same}")
+        say(f"{image['cosine']:.4f}  {printable(image['path'])}{same}")
 
 
 @click.command()
@@ -60,17 +61,17 @@ def duplicates(batch: str, cosine: float, for_programs: bool, stack_name: str) -
     """List groups of near duplicates in a BATCH."""
     told = _answer(open_stack(stack_name), lambda view: view.duplicates(batch, cosine))
     if for_programs:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        say_json(told)
         return
     if not told["groups"]:
-        click.echo(f"no two images have a cosine of {cosine} or more")
+        say(f"no two images have a cosine of {cosine} or more")
     for group in told["groups"]:
         what = "the same content" if group["same_content"] else f"cosine from {group['cosine']:.4f}"
-        click.echo(f"{len(group['images'])} images, {what}")
+        say(f"{len(group['images'])} images, {what}")
         for image in group["images"][:_SHOWN]:
-            click.echo(f"  {image['path']}")
+            say(f"  {printable(image['path'])}")
         if len(group["images"]) > _SHOWN:
-            click.echo(f"  and {len(group['images']) - _SHOWN} more")
+            say(f"  and {len(group['images']) - _SHOWN} more")
 
 
 @click.command("open")
@@ -82,11 +83,11 @@ def open_page(batch: str | None, for_programs: bool, stack_name: str) -> None:
     stack = open_stack(stack_name)
     url = f"{stack.outputs['PageUrl']}/" + (f"#/{id_of(batch)}" if batch else "")
     if for_programs:
-        click.echo(json.dumps({"url": url}))
+        say_json({"url": url})
     elif not webbrowser.open(url):
-        click.echo(f"there is no browser here; open {url}")
+        say(f"there is no browser here; open {url}")
     else:
-        click.echo(url)
+        say(url)
 
 
 @click.command()
@@ -97,7 +98,7 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     root = context.find_root().command
-    click.echo(kind(root, {}, "darkroom", "_DARKROOM_COMPLETE").source())
+    say(kind(root, {}, "darkroom", "_DARKROOM_COMPLETE").source())
 
 
 COMMANDS = (similar, duplicates, open_page, completion)

@@ -14,7 +14,9 @@ import click
 from darkroom import __version__
 from darkroom.cli import local
 from darkroom.cli.home import ensure_model, home, model_words
+from darkroom.cli.left_out import follow_links_option
 from darkroom.cli.run import RunOptions, run_folder
+from darkroom.cli.say import say
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.images import Limits
 
@@ -47,10 +49,15 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except UsageError as error:
-            click.echo(f"darkroom: {error}", err=True)
+            say(f"darkroom: {error}", err=True)
             sys.exit(2)
         except DarkroomError as error:
-            click.echo(f"darkroom: {error}", err=True)
+            say(f"darkroom: {error}", err=True)
+            sys.exit(1)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "botocore":
+                raise
+            say(f"darkroom: AWS refuses: {error}", err=True)
             sys.exit(1)
 
 
@@ -70,7 +77,7 @@ def cli(on_this_machine: bool) -> None:
 def model(weights: Path | None, rebuild: bool) -> None:
     """Build the default backbone (MobileNetV2 as ONNX), once."""
     built = ensure_model(weights, rebuild or weights is not None)
-    click.echo(f"{built.path}: {model_words(built)}")
+    say(f"{built.path}: {model_words(built)}")
 
 
 @cli.command()
@@ -79,7 +86,7 @@ def warmup() -> None:
     from darkroom.cli import local_spark  # which takes a second to import
 
     archive = local_spark.build_archive(home())
-    click.echo(f"Spark starts faster from now on: {archive}" if archive else "not available here")
+    say(f"Spark starts faster from now on: {archive}" if archive else "not available here")
 
 
 @cli.command()
@@ -96,6 +103,7 @@ def warmup() -> None:
 @click.option("--thumbnails/--no-thumbnails", default=True, help="Keep small pictures.")
 @click.option("--engine", type=click.Choice(["threads", "spark"]), default="threads",
               show_default=True, help="What runs the job's tasks.")  # fmt: skip
+@follow_links_option
 @click.option("--reader", type=click.Choice(["obstore", "binaryFile"]), default="obstore")
 @click.option("--pca", type=click.Choice(["merged", "spark"]), default="merged")
 def run(folder: Path, model_path: Path | None, **options: object) -> None:
@@ -109,7 +117,7 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
 
 
 def main() -> None:
-    """The command `darkroom`. It leaves without the interpreter's last steps: a native library's
+    """The command itself. It leaves without the interpreter's last steps: a native library's
     thread that outlives it can abort the process, and what is done would be reported as failed."""
     try:
         cli()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from darkroom.cli.erase import (
     under_way,
     unmatched,
 )
+from darkroom.cli.say import say, say_json
 from darkroom.cli.stack import Stack, open_stack
 from darkroom.cli.status import wait_until_finished
 from darkroom.erasure import block_list, certificate
@@ -29,6 +29,7 @@ from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from darkroom.layout import ERASURES, erasure_certificate
+from darkroom.printable import printable
 from functions.records import RunRecord, State
 from functions.wording import as_json, words
 
@@ -71,13 +72,13 @@ def erase(
     stack = open_stack(stack_name)
     if dry_run or not yes:
         found = find(stack, asked)
-        click.echo("\n".join(summary(found)))
+        say("\n".join(summary(found)))
         for name in unmatched(asked, found)[:20]:
-            click.echo(f"nothing is held of {name!r}")
+            say(f"nothing is held of {name!r}")
         if busy := under_way(stack):
-            click.echo(f"runs are under way; what they write goes too: {', '.join(busy)}")
+            say(f"runs are under way; what they write goes too: {', '.join(map(printable, busy))}")
         if dry_run:
-            click.echo("\n".join(f"  {key}" for key in sorted(found.keys)))
+            say("\n".join(f"  {printable(key)}" for key in sorted(found.keys)))
             return
         click.confirm("Erase all this for good?", abort=True)
     _carry_out(stack, asked, waits)
@@ -110,22 +111,20 @@ def _selector(
 def _carry_out(stack: Stack, asked: ErasureRequest, waits: bool) -> None:
     record = submit(stack, asked)
     where = f"{stack.results.uri}/{erasure_certificate(asked.id)}"
-    click.echo(f"request {asked.id}, in erasure {record.run}; its certificate will be {where}")
-    click.echo(f"salt {asked.salt}: keep it if you want to show which keys the certificate is "
+    say(f"request {asked.id}, in erasure {record.run}; its certificate will be {where}")
+    say(f"salt {asked.salt}: keep it if you want to show which keys the certificate is "
                "about. It is kept nowhere else once they are erased.")  # fmt: skip
     if not waits:
         return
     try:
         done = wait_until_finished(
-            stack, ERASURES, record.run, lambda r: click.echo(f"  {_words(stack, r)}")
+            stack, ERASURES, record.run, lambda r: say(f"  {_words(stack, r)}")
         )
     except KeyboardInterrupt as stop:
         raise DarkroomError("the erasure goes on; `darkroom erasures` says how it stands") from stop
     if done.state == State.FAILED:
         raise DarkroomError(f"erasure {done.run} failed: {done.reason}")
-    click.echo(
-        f"{_removed(_certificate(stack, asked.id))}; looked for everywhere once more: {where}"
-    )
+    say(f"{_removed(_certificate(stack, asked.id))}; looked for everywhere once more: {where}")
 
 
 def _certificate(stack: Stack, name: str) -> dict[str, Any]:
@@ -162,11 +161,12 @@ def trace_command(key: str, for_programs: bool, stack_name: str) -> None:
     """Say every place that holds something of the image under KEY, copies of it included."""
     found = trace(open_stack(stack_name), key)
     if for_programs:
-        click.echo(json.dumps([asdict(place) for place in found], ensure_ascii=False))
+        say_json([asdict(place) for place in found])
     elif not found:
-        click.echo(f"nothing is held of {key}")
+        say(f"nothing is held of {key}")
     for place in [] if for_programs else found:
-        click.echo(f"{place.place:12} {place.where}\n{'':12} {place.what}")
+        where, what = printable(place.where), printable(place.what)
+        say(f"{place.place:12} {where}\n{'':12} {what}")
 
 
 @click.command()
@@ -183,10 +183,10 @@ def verify(certificate_file: str, key: str | None, salt: str | None, stack_name:
     signature = certificate.signature_of(told)
     if not stack.signer.is_valid(certificate.digest_of(told), signature):
         raise DarkroomError("NOT GENUINE: the certificate was changed, or another stack signed it")
-    click.echo(f"genuine, of {told['finished_at']}: {_removed(told)}")
+    say(f"genuine, of {told['finished_at']}: {_removed(told)}")
     if key is not None and salt is not None:
         about = certificate.names(told, salt, key)
-        click.echo(f"{key} {'is' if about else 'is NOT'} among them"
+        say(f"{key} {'is' if about else 'is NOT'} among them"
                    + ("" if about else ", or the salt is another's"))  # fmt: skip
         if not about:
             raise SystemExit(1)
@@ -221,7 +221,7 @@ def unblock(content: str | None, file: Path | None, number: str | None, stack_na
         block_list.change(results, shorter)
     if not lifted:
         raise UsageError("no such content is blocked")
-    click.echo(f"{len(lifted)} contents may come in again; `darkroom retry BATCH --rejected` works "
+    say(f"{len(lifted)} contents may come in again; `darkroom retry BATCH --rejected` works "
                "those that were refused")  # fmt: skip
 
 
@@ -234,15 +234,15 @@ def erasures(for_programs: bool, stack_name: str) -> None:
     found = list(stack.runs.of_batch(ERASURES))
     if for_programs:
         rules = stack.closing_rules
-        click.echo(json.dumps([as_json(record, rules) for record in found], ensure_ascii=False))
+        say_json([as_json(record, rules) for record in found])
         return
     for record in found:
-        click.echo(f"erasure {record.run}: {_words(stack, record)}")
+        say(f"erasure {record.run}: {_words(stack, record)}")
         for asked in record.requests:
-            click.echo(f"  {asked['id']}  {asked['requested_at']}  {asked['requested_by']}  by "
+            say(f"  {asked['id']}  {asked['requested_at']}  {asked['requested_by']}  by "
                        f"{asked['selector']}  {asked['why']}".rstrip())  # fmt: skip
     if not found:
-        click.echo("nobody has asked for anything to be erased")
+        say("nobody has asked for anything to be erased")
 
 
 COMMANDS = (erase, trace_command, verify, unblock, erasures)

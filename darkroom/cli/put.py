@@ -9,27 +9,33 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
-import click
+from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import manifest
+from darkroom.cli.left_out import in_words
+from darkroom.cli.say import say, say_json
 from darkroom.cli.stack import Stack
 from darkroom.cli.transfer import in_parallel
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.folder import scan_folder
+from darkroom.printable import printable
+from darkroom.storage import read_regular
 from functions.records import State
 
 _SHA256 = "sha256"
 _REGISTER_SECONDS = 60.0
+_MOST_BYTES = 1024**3  # in memory, several at once; far more than an image may have
 
 
 @dataclass(frozen=True)
 class Sent:
-    """How many files were sent, and how many were there already with the same content; the files
-    that could not be read, with the reason; whether the batch was marked as ready; and whether its
-    runs have counted all of it yet."""
+    """How many files were sent, and how many were there already with the same content; what could
+    not be read, and what was left out by rule, each with the reason; whether the batch was marked
+    as ready; and whether its runs have counted all of it yet."""
 
     sent: int
     known: int
     unreadable: list[str]
+    left_out: list[str]
     marked: bool
     registered: bool
 
@@ -42,7 +48,9 @@ class _Counted:
     marker: str
 
 
-def put_folder(stack: Stack, folder: Path, batch: str, ready: bool) -> Sent:
+def put_folder(
+    stack: Stack, folder: Path, batch: str, ready: bool, follow_links: bool = False
+) -> Sent:
     """Upload every file below `folder` as `<batch>/<path>`; what is there already is not sent
     again. With `ready`, a marker then closes the batch, unless a file could not be read or there
     is nothing to close. Waits until the batch's runs have counted what was sent."""
@@ -51,20 +59,23 @@ def put_folder(stack: Stack, folder: Path, batch: str, ready: bool) -> Sent:
     if not batch or "/" in batch or batch in (".", ".."):
         raise UsageError(f"{batch!r} cannot name a batch: it must be one folder name")
     root = folder.resolve()
-    paths = [root.parent / entry.key for entry in manifest.walk_folder(folder)]
+    scan = scan_folder(folder, follow_links)
+    paths = [root.parent / entry.key for entry in scan.entries]
+    left_out, unreached = list(map(str, scan.left_out)), list(map(str, scan.unreachable))
     if not paths:
-        raise UsageError(f"there are no files in {folder}")
+        named = ", ".join([*unreached, *left_out][:10])
+        raise UsageError(f"there are no files in {folder}" + (f", but {named}" if named else ""))
     before, there = _counted(stack, batch), _listed(stack, batch)
     send = partial(_send, stack, root, batch, there)
     outcomes = list(in_parallel(send, paths, f"to {batch}"))
-    unreadable = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
+    unreadable = sorted([*unreached, *(one for one in outcomes if isinstance(one, str))])
     sent, known = outcomes.count(True), outcomes.count(False)
     marked = ready and not unreadable and (sent > 0 or _is_open(stack, batch))
     if marked:
         count = {} if known else {"images": sent}
         put_bytes(stack, f"{batch}/_READY", json.dumps(count).encode() if count else b"")
     registered = _wait_until_counted(stack, batch, before, sent, marked)
-    return Sent(sent, known, unreadable, marked, registered)
+    return Sent(sent, known, unreadable, left_out, marked, registered)
 
 
 def _is_open(stack: Stack, batch: str) -> bool:
@@ -116,14 +127,22 @@ def _send(
     """Whether the file had to be sent; where it cannot be read, its name and the reason."""
     name = path.relative_to(root).as_posix()
     try:
-        data = path.read_bytes()
+        if path.stat().st_size > _MOST_BYTES:
+            return f"{printable(name)} (more than {_MOST_BYTES} bytes, of which no image is)"
+        data = read_regular(path)
     except OSError as error:
-        return f"{name} ({error.strerror})"
+        return f"{printable(name)} ({error.strerror})"
     key = f"{batch}/{name}"
     size, etag = there.get(key, (-1, ""))
-    if size == len(data) and _is_same(stack, key, etag, data):
-        return False
-    put_bytes(stack, key, data)
+    try:
+        if size == len(data) and _is_same(stack, key, etag, data):
+            return False
+        put_bytes(stack, key, data)
+    except (ClientError, BotoCoreError) as error:
+        raise DarkroomError(
+            f"{printable(name)} could not be stored: {error}. What was sent before is kept; the "
+            "same command goes on where it was"
+        ) from error
     return True
 
 
@@ -135,22 +154,24 @@ def _is_same(stack: Stack, key: str, etag: str, data: bytes) -> bool:
     return bool(known == hashlib.sha256(data).hexdigest())
 
 
-def say(sent: Sent, batch: str, ready: bool, for_programs: bool = False) -> None:
+def tell(sent: Sent, batch: str, ready: bool, for_programs: bool = False) -> None:
     """What happened. Raises `DarkroomError` where files could not be sent."""
     if for_programs:
-        click.echo(json.dumps({"batch": batch, **asdict(sent)}, ensure_ascii=False))
+        say_json({"batch": batch, **asdict(sent)})
         if sent.unreadable:
             raise DarkroomError(f"{len(sent.unreadable)} files could not be read")
         return
     known = f", {sent.known} were there already" if sent.known else ""
-    click.echo(f"{sent.sent} files sent to batch {batch}{known}")
+    say(f"{sent.sent} files sent to batch {printable(batch)}{known}")
+    if sent.left_out:
+        say(f"left out: {in_words(sent.left_out)}; --follow-links takes in what links lead to")
     if sent.unreadable:
         unmarked = "; the batch is not marked as ready" if ready else ""
         raise DarkroomError(
             f"{len(sent.unreadable)} files could not be read and were not sent{unmarked}: "
-            + ", ".join(sent.unreadable[:10])
+            + in_words(sent.unreadable)
         )
     if ready and not sent.marked:
-        click.echo("nothing is new, so there is nothing to close")
+        say("nothing is new, so there is nothing to close")
     if not sent.registered:
-        click.echo("S3 has not told of all of them yet; `darkroom status` shows when it has")
+        say("S3 has not told of all of them yet; `darkroom status` shows when it has")

@@ -9,20 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Literal
-
-import click
+from typing import Literal, TextIO
 
 from darkroom import manifest, receipt
+from darkroom.cli.left_out import require_all_reached, say_left_out
 from darkroom.cli.progress import Progress
+from darkroom.cli.say import say
 from darkroom.csv_export import export_csv
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.folder import scan_folder
 from darkroom.images import Limits
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
 from darkroom.parquet import COMPONENTS, from_parquet
+from darkroom.printable import printable
 from darkroom.receipt import Receipt
-from darkroom.storage import LocalStore, open_store
+from darkroom.storage import LocalStore, clear_partial, open_store
 from darkroom.versions import current_version
 from emr_serverless_job.engine import NEEDS_SPARK, Engine
 from emr_serverless_job.on_threads import OnThreads
@@ -52,6 +54,7 @@ class RunOptions:
     reader: Literal["obstore", "binaryFile"] = "obstore"
     pca: Literal["merged", "spark"] = "merged"
     thumbnails: bool = True
+    follow_links: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -69,20 +72,24 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
         raise UsageError(NEEDS_SPARK)
     results = LocalStore(options.out)
     with _only_one(options.out):
-        listed = manifest.walk_folder(options.folder)
+        clear_partial(options.out)
+        scan = scan_folder(options.folder, options.follow_links)
+        listed = scan.entries
+        say_left_out(scan)
         if not listed:
             raise UsageError(f"there are no files in {options.folder}")
         run, entries = next_run(results, batch, listed)
         if not entries:
             export_stale(results)
-            click.echo(f"nothing new in {options.folder}: earlier runs account for every file")
+            say(f"nothing new in {options.folder}: earlier runs account for every file")
         else:
             request = _request(options, run, entries, model())
             started = monotonic()
             account = _process(options, request, results)
-            click.echo(summary(account, monotonic() - started, options))
+            say(summary(account, monotonic() - started, options))
         if options.plot:
             _draw(options, results)
+        require_all_reached(scan)
 
 
 def _check_folders(options: RunOptions) -> str:
@@ -148,7 +155,7 @@ def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -
 def _process(options: RunOptions, request: Request, results: LocalStore) -> Receipt:
     run, total = request.run, len(request.entries)
     results.write(f"{run.manifest}/part-00000.jsonl.gz", manifest.pack(request.entries))
-    click.echo(f"batch {run.batch}, run {run.number}: {total} files")
+    say(f"batch {printable(run.batch)}, run {run.number}: {total} files")
     progress = Progress(total)
     try:
         if options.engine == "spark":
@@ -204,21 +211,28 @@ def _draw(options: RunOptions, results: LocalStore) -> None:
 
     target = options.out / "map.png"
     drawn = draw_map(results, options.folder.resolve().parent, target)
-    click.echo(f"  map         {target if drawn else 'none: there are no coordinates to draw'}")
+    say(f"  map         {target if drawn else 'none: there are no coordinates to draw'}")
 
 
 @contextmanager
 def _only_one(out: Path) -> Iterator[None]:
     """Keep a second `darkroom run` away from the same results."""
+    with _locked(out):
+        yield
+
+
+def _locked(out: Path) -> TextIO:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with (out / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError as error:
-        raise UsageError(f"another darkroom run is writing to {out}") from error
-    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        lock = (out / ".lock").open("w")
+    except OSError as error:  # no permission, a read-only or full disk, a file of that name
         raise UsageError(f"cannot write to {out}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise UsageError(f"another darkroom run is writing to {out}") from error
+    return lock
 
 
 def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
@@ -227,7 +241,7 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
     rate = account.found / featurized if featurized else 0
     lines = [
         "",
-        f"batch {account.batch}, run {account.run}: done in {seconds:.0f} s",
+        f"batch {printable(account.batch)}, run {account.run}: done in {seconds:.0f} s",
         f"  receipt     {account.equation}",
     ]
     for reason, count in account.rejected_by_reason.items():

@@ -9,6 +9,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from darkroom.cli.stack import CONNECTIONS
+from darkroom.printable import printable
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -23,7 +24,9 @@ def in_parallel(
     """
     with (
         ThreadPoolExecutor(CONNECTIONS) as pool,
-        tqdm(total=len(items), desc=what, unit=" files", leave=False, disable=None) as bar,
+        tqdm(
+            total=len(items), desc=printable(what), unit=" files", leave=False, disable=None
+        ) as bar,
     ):
         futures = [pool.submit(work, item) for item in items]
         try:

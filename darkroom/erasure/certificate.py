@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from darkroom import strict_json
 from darkroom.erasure.outcome import Outcome
 from darkroom.erasure.request import ErasureRequest, salted
 from darkroom.errors import UsageError
@@ -40,13 +41,15 @@ def issue(
     request: ErasureRequest, outcome: Outcome, looked_at: Mapping[str, int], signer: Signer
 ) -> dict[str, Any]:
     """The signed certificate of one request."""
-    found = outcome.found[request.id]
+    found, left = outcome.found[request.id], outcome.left.get(request.id, [])
+    erased = set(found.keys) - {one.key for one in left}
     remaining = sorted(set(outcome.pca_before) - set(outcome.doomed) | {outcome.version} - {0})
     document = {
         "kind": KIND,
         **request.summary,
         "selector_values": [request.salted(value) for value in request.selector.values],
-        "images": sorted(request.salted(key) for key in found.keys),
+        "images": sorted(request.salted(key) for key in erased),
+        "left": [{"key": request.salted(one.key), "reason": one.reason} for one in left],
         "contents": sorted(request.salted(content) for content in found.contents),
         "removed": found.counts,
         "upload_version_ids": outcome.versions[request.id],
@@ -77,7 +80,7 @@ def pack(certificate: Mapping[str, Any]) -> bytes:
 def unpack(data: bytes) -> dict[str, Any]:
     """The certificate in a file. Raises `UsageError` for anything else."""
     try:
-        told = json.loads(data)
+        told = strict_json.parse(data)
         if told["kind"] == KIND and told["signature"]["algorithm"] == ALGORITHM:
             return dict(told)
     except (ValueError, KeyError, TypeError):

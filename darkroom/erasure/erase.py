@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import time
+from typing import Any
 
 from darkroom import manifest
 from darkroom.erasure import block_list, plan
@@ -11,14 +14,15 @@ from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.outcome import Outcome, outcome_key
 from darkroom.erasure.outcome import pack as pack_outcome
 from darkroom.erasure.places import Places
-from darkroom.erasure.plan import Plan, make_plan
+from darkroom.erasure.plan import Plan, make_plan, with_later_versions
 from darkroom.erasure.refit import replace_version, restate_statistics
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
 from darkroom.erasure.search import part_keys
+from darkroom.erasure.uploads import Left, StoredVersion
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError
-from darkroom.layout import Run, run_of
+from darkroom.layout import Run, batch_of, run_of
 from darkroom.manifest import Entry
 from darkroom.pointer import current_number
 from darkroom.read_ahead import read_ahead
@@ -34,21 +38,24 @@ class Eraser:
     places: Places
 
     def erase(self, requests: Sequence[ErasureRequest]) -> Outcome:
-        """Remove all that the requests take, look for it once more, and leave the outcome.
+        """Remove all that the requests take, look for it once more, and leave the outcome. What
+        cannot be removed is named there, and does not keep the rest.
 
         Goes on where an earlier attempt stopped. Raises `TransientError` where something is still
         found in the end.
         """
         todo = self._plan(requests)
         blocked = self._block(todo)
-        self.places.uploads.delete(todo.versions)
+        todo = self._noted(todo, blocked=True)
+        left = self.places.uploads.delete(todo.versions)
+        todo = replace(todo, left=[*todo.left, *left])
         verifier = Verifier(self.places)
         for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
             self.places.uploads.abort(todo.unfinished)
             # nobody is at work on an export now
             self.places.exports.abort(self.places.exports.unfinished())
             emptied = self._clear_parts(todo, blocked)
-            self._clear_runs(todo)
+            todo = self._clear_runs(todo)
             self.places.logs.delete(sorted({*todo.logs, *verifier.naming_logs(todo)}))
             verified = verifier.look(todo, blocked.erased)
             if not verified.found:
@@ -58,14 +65,50 @@ class Eraser:
         raise TransientError(f"after {_ROUNDS} rounds something is still there: {verified.found}")
 
     def _plan(self, requests: Sequence[ErasureRequest]) -> Plan:
-        key = f"{self.run.erasure}/plan.json.gz"
+        """The plan that was begun; another where none was: until it is blocked nothing is removed,
+        and what was uploaded and worked since has to go, too."""
         try:
-            return plan.unpack(self.places.results.read(key))
+            known = plan.unpack(self.places.results.read(self._plan_key))
         except ObjectNotFoundError:
-            made = make_plan(self.places.results, self.places.uploads, requests, self.places.spread)
-            plan.add_logs(made, self.places.logs, self.places.log_folder)
-            self.places.results.write(key, plan.pack(made))
-            return made
+            known = None
+        if known is not None and known.blocked:
+            return with_later_versions(self._looked_for_again(known, requests), self.places.results)
+        made = make_plan(self.places.results, self.places.uploads, requests, self.places.spread)
+        plan.add_logs(made, self.places.logs, self.places.log_folder)
+        return self._noted(made)
+
+    def _looked_for_again(self, known: Plan, requests: Sequence[ErasureRequest]) -> Plan:
+        """The plan with what could not be listed the last time, and can be now."""
+        again = [self.places.uploads.found(left.key) for left in known.left]
+        listed = [version for found in again if not isinstance(found, Left) for version in found]
+        news: list[StoredVersion] = []
+        for version in listed:
+            if datetime.fromisoformat(version.stored_at).timestamp() > known.made_at:
+                continue
+            for request in requests:
+                mine = known.found[request.id].keys
+                if version.key not in mine and request.selector.takes(
+                    version.key, batch_of(version.key, "")
+                ):
+                    mine.append(version.key)
+            if version.key in known.keys:
+                news.append(version)
+        return replace(
+            known,
+            versions=sorted({*known.versions, *news}),
+            uploads=sorted({*known.uploads, *((v.key, v.version_id) for v in news)}),
+            left=[found for found in again if isinstance(found, Left)],
+        )
+
+    @property
+    def _plan_key(self) -> str:
+        return f"{self.run.erasure}/plan.json.gz"
+
+    def _noted(self, todo: Plan, **changes: Any) -> Plan:
+        """The plan with changes, stored: an attempt that comes after this one goes on from it."""
+        changed = replace(todo, **changes)
+        self.places.results.write(self._plan_key, plan.pack(changed))
+        return changed
 
     def _block(self, todo: Plan) -> BlockList:
         """First of all: nothing that goes may come back by another way."""
@@ -88,17 +131,24 @@ class Eraser:
         )
         return [key for key, entries in zip(keys, left, strict=True) if not entries]
 
-    def _clear_runs(self, todo: Plan) -> None:
+    def _clear_runs(self, todo: Plan) -> Plan:
+        """The plan, cleared; and a version of the coordinate system that never saw the images."""
+        if not todo.cleared:  # once only: run numbers come again when their runs are forgotten
+            self._clear_rows(todo)
+            todo = self._noted(todo, cleared=True)
+        replace_version(self.places.results, self.places.spread, todo.doomed)
+        return todo
+
+    def _clear_rows(self, todo: Plan) -> None:
         gone, keys = set(todo.removed), todo.keys
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
         self.places.spread(drop_rows, shared)
         for run in todo.removed:
             self._remove(run, todo)
         for share in todo.kept:
-            restate_receipt(self.places.results, share, keys, self.run.number)
+            restate_receipt(self.places.results, share, keys, self.run.number, todo.made_at)
         for run in todo.featured:
             restate_statistics(self.places.results, self.places.spread, run)
-        replace_version(self.places.results, self.places.spread, todo.doomed)
 
     def _remove(self, run: Run, todo: Plan) -> None:
         """All of a run of which nothing stays."""
@@ -132,8 +182,17 @@ class Eraser:
             found=todo.found,
             versions={number: todo.version_ids(found.keys) for number, found in todo.found.items()},
             looked_at=verified.looked_at,
+            left={request.id: _left_of(request, todo) for request in requests},
+            planned_at=todo.made_at,
+            ended_at=time(),
         )
 
     def _files_of(self, run: Run) -> int:
         keys = self.places.results.list(run.manifest, ".jsonl.gz")
         return sum(len(manifest.unpack(self.places.results.read(key))) for key in keys)
+
+
+def _left_of(request: ErasureRequest, todo: Plan) -> list[Left]:
+    """What is left of what a request takes."""
+    mine = {*todo.found[request.id].keys, *request.selector.upload_prefixes}
+    return sorted({left for left in todo.left if left.key in mine})

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from darkroom.erasure.uploads import Left
 from darkroom.layout import Run
 
 
@@ -35,8 +36,9 @@ class Outcome:
     """What was done. `version` is the PCA version now in force (0: none), `doomed` are those that
     have seen an erased image; `runs` are the affected ones, with the number of files that each
     still names; `removed` those of which nothing stays, of the batches in `batches`; `csv` those
-    whose CSV has lines to lose; `emptied` are manifest parts that name nothing any more. `found`
-    and `versions` are by request: they name images, and are gone with this object.
+    whose CSV has lines to lose; `emptied` are manifest parts that name nothing any more. `found`,
+    `versions` and `left` (what could not be erased, and why) are by request: they name images, and
+    are gone with this object. `planned_at` and `ended_at` are seconds since 1970.
     """
 
     version: int
@@ -50,6 +52,9 @@ class Outcome:
     found: dict[str, Found]
     versions: dict[str, list[str]]
     looked_at: dict[str, int]
+    left: dict[str, list[Left]] = field(default_factory=dict)
+    planned_at: float = 0
+    ended_at: float = 0
 
     @property
     def keys(self) -> set[str]:
@@ -76,6 +81,7 @@ def unpack(data: bytes) -> Outcome:
     """The outcome that `pack` wrote."""
     told = json.loads(gzip.decompress(data))
     told["found"] = {number: Found(**found) for number, found in told["found"].items()}
+    told["left"] = {n: [Left(*one) for one in several] for n, several in told["left"].items()}
     for name in ("removed", "csv"):
         told[name] = [Run(**run) for run in told[name]]
     told["runs"] = [(Run(**run), files) for run, files in told["runs"]]

@@ -7,8 +7,9 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
+from time import time
 
 from darkroom import versions
 from darkroom.erasure.block_list import upload_of
@@ -17,7 +18,7 @@ from darkroom.erasure.outcome import Found, contents_of, keys_of
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.search import Part, Row, Spread, all_parts, all_rows
 from darkroom.erasure.shares import Share, shares_of
-from darkroom.erasure.uploads import StoredVersion, Unfinished, Uploads
+from darkroom.erasure.uploads import Left, StoredVersion, Unfinished, Uploads
 from darkroom.layout import Run, batch_of, run_of
 from darkroom.read_ahead import read_ahead
 from darkroom.storage import Store
@@ -36,7 +37,10 @@ class Plan:
     """All that goes. `files` gives the paths to remove from each Parquet file; `uploads` names each
     upload by key and version; `shares` are what the images are in each run's receipt; `featured`
     are the runs whose statistics change, `removed` those of which nothing stays; `doomed` are the
-    PCA versions that may have seen one of the images."""
+    PCA versions that may have seen one of the images; `left` cannot be erased, or not be
+    listed. `made_at` (seconds since 1970) parts what it is about from what came later. When the
+    plan is `blocked`, nothing that goes can come in again; when it is `cleared`, rows, receipts and
+    statistics are without it, and so is what others build on them."""
 
     found: dict[str, Found]
     versions: list[StoredVersion] = field(default_factory=list)
@@ -50,6 +54,10 @@ class Plan:
     logs: list[str] = field(default_factory=list)
     pca_versions: list[int] = field(default_factory=list)
     doomed: list[int] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    made_at: float = 0
+    blocked: bool = False
+    cleared: bool = False
 
     @property
     def keys(self) -> set[str]:
@@ -77,7 +85,8 @@ def make_plan(
     results: Store, uploads: Uploads, requests: Sequence[ErasureRequest], spread: Spread
 ) -> Plan:
     """Find everything that the requests take. Changes nothing."""
-    rows, parts = list(all_rows(results, spread)), list(all_parts(results))
+    made_at = time()
+    rows, (parts, _) = list(all_rows(results, spread)), all_parts(results)
     keys: dict[str, set[str]] = {}
     contents: dict[str, set[str]] = {}
     for request in requests:
@@ -87,10 +96,13 @@ def make_plan(
             mine |= {row.path for row in rows if row.content in contents[request.id]}
         keys[request.id] = mine
     stored = _stored(uploads, requests, keys)
+    left = [item for item in stored if isinstance(item, Left)]
     plan = Plan(
         {r.id: Found(sorted(keys[r.id]), sorted(contents[r.id])) for r in requests},
         versions=[version for version in stored if isinstance(version, StoredVersion)],
         unfinished=[upload for upload in stored if isinstance(upload, Unfinished)],
+        left=left,
+        made_at=made_at,
     )
     going = plan.keys
     rows = _plan_rows(plan, [*rows], going)
@@ -130,17 +142,23 @@ def _contents(request: ErasureRequest, keys: set[str], rows: Sequence[Row]) -> s
 
 def _stored(
     uploads: Uploads, requests: Sequence[ErasureRequest], keys: dict[str, set[str]]
-) -> list[StoredVersion | Unfinished]:
-    """What of the requests lies in the uploads bucket; adds the keys that only stand there."""
-    stored: dict[tuple[str, str], StoredVersion | Unfinished] = {}
+) -> list[StoredVersion | Unfinished | Left]:
+    """What of the requests lies in the uploads bucket, and what of it cannot be listed; adds the
+    keys that only stand there."""
+    stored: dict[tuple[str, str], StoredVersion | Unfinished | Left] = {}
     unfinished = list(uploads.unfinished())
     for request in requests:
         mine, selector = keys[request.id], request.selector
-        prefixes = selector.upload_prefixes
-        listed = tuple(prefixes) if selector.kind != "keys" else ()
-        others = [key for key in sorted(mine) if not (listed and key.startswith(listed))]
-        asked = list(dict.fromkeys([*prefixes, *others]))
-        listings = read_ahead(uploads.versions, asked, _LISTINGS)
+        prefixes = selector.upload_prefixes if selector.kind != "keys" else []
+        found = dict(zip(prefixes, read_ahead(uploads.found, prefixes, _LISTINGS), strict=True))
+        listed = tuple(prefix for prefix, items in found.items() if not isinstance(items, Left))
+        others = {*mine, *(selector.values if selector.kind == "keys" else ())}
+        asked = sorted(key for key in others if not (listed and key.startswith(listed)))
+        found |= zip(asked, read_ahead(uploads.found, asked, _LISTINGS), strict=True)
+        for left in found.values():
+            if isinstance(left, Left):
+                stored[left] = left
+        listings = (items for items in found.values() if not isinstance(items, Left))
         listed_items: Iterable[StoredVersion | Unfinished] = chain(*listings, unfinished)
         for item in listed_items:
             if item.key in mine or selector.takes(item.key, batch_of(item.key, "")):
@@ -226,6 +244,21 @@ def _counts(
     return dict(counts)
 
 
+def with_later_versions(plan: Plan, results: Store) -> Plan:
+    """The plan, taken up again after others went on with their work: PCA versions that came since
+    have seen the images, too, unless the results had been cleared by then."""
+    if plan.cleared:
+        return plan
+    later = {number: runs for number, runs in versions.fitted_on(results).items()
+             if number not in plan.pca_versions}  # fmt: skip
+    doomed = [number for number, runs in later.items() if set(runs) & set(plan.featured)]
+    return replace(
+        plan,
+        pca_versions=sorted([*plan.pca_versions, *later]),
+        doomed=sorted([*plan.doomed, *doomed]),
+    )
+
+
 def pack(plan: Plan) -> bytes:
     """As JSON, gzip."""
     return gzip.compress(json.dumps(asdict(plan), ensure_ascii=False).encode(), mtime=0)
@@ -237,6 +270,7 @@ def unpack(data: bytes) -> Plan:
     told["found"] = {name: Found(**found) for name, found in told["found"].items()}
     told["versions"] = [StoredVersion(*version) for version in told["versions"]]
     told["unfinished"] = [Unfinished(*upload) for upload in told["unfinished"]]
+    told["left"] = [Left(*left) for left in told.get("left", [])]
     told["uploads"] = [(key, upload) for key, upload in told["uploads"]]
     told["shares"] = [Share(**{**share, "run": Run(**share["run"])}) for share in told["shares"]]
     for name in ("featured", "removed"):

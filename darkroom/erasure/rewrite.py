@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pyarrow as pa
 
 from darkroom import manifest, receipt
 from darkroom.erasure.shares import Share, without
-from darkroom.errors import ConflictError, ObjectNotFoundError
+from darkroom.errors import ConflictError, ObjectNotFoundError, UsageError
 from darkroom.manifest import Entry
 from darkroom.parquet import without_paths
 from darkroom.storage import Store
 
 _TRIES = 5
+_LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
 def rewrite(store: Store, key: str, how: Callable[[bytes], bytes | None]) -> None:
@@ -42,12 +44,17 @@ def drop_rows(store: Store, item: tuple[str, list[str]]) -> None:
 
 
 def drop_entries(store: Store, key: str, gone: Callable[[Entry], bool]) -> int:
-    """Remove uploads from a manifest part; how many it still names."""
+    """Remove uploads from a manifest part; how many it still names. One that cannot be read is left
+    as it is: the certificate counts it."""
     left = 0
 
     def without_gone(data: bytes) -> bytes | None:
         nonlocal left
-        entries = manifest.unpack(data)
+        try:
+            entries = manifest.unpack(data)
+        except UsageError:
+            left = 1
+            return None
         kept = [entry for entry in entries if not gone(entry)]
         left = len(kept)
         return manifest.pack(kept) if len(kept) < len(entries) else None
@@ -56,15 +63,20 @@ def drop_entries(store: Store, key: str, gone: Callable[[Entry], bool]) -> int:
     return left
 
 
-def restate_receipt(store: Store, share: Share, keys: set[str], erasure: int) -> None:
+def restate_receipt(
+    store: Store, share: Share, keys: set[str], erasure: int, planned_at: float
+) -> None:
     """Let a run's receipt account for what is left of it, and for how many images were erased.
 
-    Repeating it changes nothing: the receipt says which erasure it knows of. One that did not
-    balance is removed: its run has failed, and makes another.
+    Repeating it changes nothing: the receipt says which erasures it knows of. One of a job that
+    began after the plan was made never counted the images. One that did not balance is removed: its
+    run has failed, and makes another.
     """
 
     def restated(data: bytes) -> bytes | None:
         account = receipt.unpack(data)
+        if datetime.fromisoformat(account.started_at or _LONG_AGO).timestamp() > planned_at:
+            return None
         changed = without(account, share, keys, erasure)
         return receipt.pack(changed) if changed != account else None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote
 
 from darkroom import manifest
+from darkroom.errors import UsageError
 from darkroom.layout import Run, run_of
 from darkroom.manifest import Entry
 from darkroom.parquet import read_columns
@@ -90,11 +91,17 @@ def _names_in(store: Store, file: str) -> list[tuple[str, str | None, str]]:
     return list(zip(*names, reasons, strict=True))
 
 
-def all_parts(store: Store) -> Iterator[Part]:
-    """Every manifest part, with what it names."""
+def all_parts(store: Store) -> tuple[list[Part], list[str]]:
+    """Every manifest part, with what it names; and the keys of those that cannot be read."""
     keys = part_keys(store)
+    parts: list[Part] = []
+    unreadable: list[str] = []
     for key, data in zip(keys, read_ahead(store.read, keys, store.read_ahead), strict=True):
-        yield Part(key, manifest.unpack(data))
+        try:
+            parts.append(Part(key, manifest.unpack(data)))
+        except UsageError:
+            unreadable.append(key)
+    return parts, unreadable
 
 
 def part_keys(store: Store) -> list[str]:

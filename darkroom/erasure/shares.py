@@ -60,7 +60,7 @@ def _duplicates(rows: Iterable[Row]) -> int:
 
 def without(account: Receipt, share: Share, keys: set[str], erasure: int) -> Receipt:
     """The receipt without the images; the same where it knows of the erasure already."""
-    if account.last_erasure >= erasure:
+    if account.knows_of(erasure):
         return account
     reasons = Counter(account.rejected_by_reason)
     reasons.subtract({name: n for name, n in share.reasons.items() if name != "missing"})
@@ -80,5 +80,5 @@ def without(account: Receipt, share: Share, keys: set[str], erasure: int) -> Rec
             [group for group in groups if len(group) > 1],
         ),
         erased=account.erased + share.processed + rejected + share.missing + skipped,
-        last_erasure=erasure,
+        erasures=[*account.erasures, erasure],
     )

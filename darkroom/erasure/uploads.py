@@ -9,7 +9,7 @@ from time import sleep
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from darkroom.errors import TransientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 _AT_ONCE = 1000
 _TRIES = 5
@@ -26,6 +26,13 @@ class StoredVersion(NamedTuple):
     stored_at: str
 
 
+class Left(NamedTuple):
+    """An object that could not be erased, or not be looked for: its key, and why, without it."""
+
+    key: str
+    reason: str
+
+
 class Unfinished(NamedTuple):
     """A multipart upload that was never completed: its parts are stored all the same."""
 
@@ -39,6 +46,13 @@ class Uploads:
 
     s3: Any
     bucket: str
+
+    def found(self, prefix: str) -> list[StoredVersion] | Left:
+        """`versions`, or why they cannot be listed: one name must not stop all others."""
+        try:
+            return self.versions(prefix)
+        except (ClientError, BotoCoreError) as error:
+            return Left(prefix, f"its versions cannot be listed: {_code_of(error)}")
 
     def versions(self, prefix: str) -> list[StoredVersion]:
         """All versions and delete markers of keys that start so."""
@@ -66,32 +80,39 @@ class Uploads:
             for item in page.get("Uploads", []):
                 yield Unfinished(unquote_plus(item["Key"]), item["UploadId"])
 
-    def delete(self, versions: Sequence[StoredVersion]) -> None:
-        """Remove versions and markers for good. Those already gone are no error."""
+    def delete(self, versions: Sequence[StoredVersion]) -> list[Left]:
+        """Remove versions and markers for good; what S3 refuses to remove. Those already gone are
+        no error."""
         awkward = [version for version in versions if _NOT_IN_XML.search(version.key)]
-        for version in awkward:
-            self.s3.delete_object(Bucket=self.bucket, Key=version.key, VersionId=version.version_id)
-        named = [
-            {"Key": version.key, "VersionId": version.version_id}
-            for version in versions
-            if not _NOT_IN_XML.search(version.key)
-        ]
-        for start in range(0, len(named), _AT_ONCE):
-            self._delete(named[start : start + _AT_ONCE])
+        plain = [version for version in versions if not _NOT_IN_XML.search(version.key)]
+        left = [one for version in awkward for one in self._delete_alone(version)]
+        for start in range(0, len(plain), _AT_ONCE):
+            left += self._delete(plain[start : start + _AT_ONCE])
+        return sorted(set(left))
 
-    def _delete(self, named: list[dict[str, str]]) -> None:
+    def _delete(self, versions: Sequence[StoredVersion]) -> list[Left]:
         """S3 may refuse some of the objects for the moment, in an answer that is no error."""
+        named = [{"Key": one.key, "VersionId": one.version_id} for one in versions]
         for attempt in range(_TRIES):
-            answer = self.s3.delete_objects(
-                Bucket=self.bucket, Delete={"Objects": named, "Quiet": True}
-            )
+            try:
+                answer = self.s3.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": named, "Quiet": True}
+                )
+            except ClientError:  # of all of them: which one it is about is not said
+                return [left for version in versions for left in self._delete_alone(version)]
             errors = answer.get("Errors", [])
             if not errors:
-                return
+                return []
             named = [{"Key": e["Key"], "VersionId": e["VersionId"]} for e in errors]
             sleep(_PAUSE_SECONDS * 2**attempt)
-        codes = sorted({error["Code"] for error in errors})
-        raise TransientError(f"{len(errors)} uploads were not deleted: {codes}")
+        return [Left(e["Key"], f"S3 refuses to delete it: {e['Code']}") for e in errors]
+
+    def _delete_alone(self, version: StoredVersion) -> list[Left]:
+        try:
+            self.s3.delete_object(Bucket=self.bucket, Key=version.key, VersionId=version.version_id)
+        except (ClientError, BotoCoreError) as error:
+            return [Left(version.key, f"S3 refuses to delete it: {_code_of(error)}")]
+        return []
 
     def abort(self, unfinished: Iterable[Unfinished]) -> None:
         """Remove the parts of uploads that were never completed."""
@@ -102,3 +123,10 @@ class Uploads:
                 )
             except self.s3.exceptions.NoSuchUpload:
                 continue
+
+
+def _code_of(error: ClientError | BotoCoreError) -> str:
+    """S3's own code: its messages name the object."""
+    if isinstance(error, ClientError):
+        return str(error.response["Error"].get("Code", "unknown"))
+    return type(error).__name__

@@ -35,7 +35,8 @@ class Verifier:
         upload that it was."""
         keys, contents = plan.keys, plan.contents
         rows = list(all_rows(self.places.results, self.places.spread))
-        entries = [entry for part in all_parts(self.places.results) for entry in part.entries]
+        parts, unreadable = all_parts(self.places.results)
+        entries = [entry for part in parts for entry in part.entries]
         duplicates = self._duplicates(plan)
         stored = self._versions(plan)
         gone = {(version.key, version.version_id) for version in plan.versions}
@@ -55,6 +56,7 @@ class Verifier:
             "upload_keys": len({version.key for version in plan.versions}),
             "receipts": len(plan.kept),
             "job_logs": len(logs),
+            **({"unreadable_manifest_parts": len(unreadable)} if unreadable else {}),
         }
         return Verified(looked_at, {place: count for place, count in found.items() if count})
 
@@ -73,7 +75,8 @@ class Verifier:
                 for path in group]  # fmt: skip
 
     def _versions(self, plan: Plan) -> list[tuple[str, str]]:
-        """What the bucket still has under the keys that had something."""
-        keys = sorted({version.key for version in plan.versions})
+        """What the bucket still has under the keys that had something, but for those of which it
+        is known."""
+        keys = sorted({version.key for version in plan.versions} - {one.key for one in plan.left})
         listed = read_ahead(self.places.uploads.versions, keys, _LISTINGS)
         return [(version.key, version.version_id) for several in listed for version in several]

@@ -35,8 +35,14 @@ class Page {
     this.list();
   }
 
+  /** The batch that the address names; of a broken address what it says, which no batch is called. */
   get chosen() {
-    return decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+    const named = location.hash.replace(/^#\/?/, "");
+    try {
+      return decodeURIComponent(named);
+    } catch {
+      return named;
+    }
   }
 
   arrived(id) {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from chalice.app import Request
 
+from darkroom import strict_json
 from darkroom.layout import Run
 from functions.web.names import batch_of_id
 from functions.web.problems import bad_request, not_found
@@ -79,16 +79,12 @@ def batches(request: Request) -> list[str]:
 def body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent; nothing is an empty one."""
     try:
-        sent = json.loads(request.raw_body or b"{}", parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        sent = strict_json.parse(request.raw_body or b"{}")
+    except ValueError as error:
         raise bad_request("the body is no JSON") from error
     if not isinstance(sent, dict):
         raise bad_request("the body is no JSON object")
     return sent
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def names(sent: dict[str, Any]) -> list[str]:

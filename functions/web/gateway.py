@@ -58,11 +58,17 @@ def caller(event: Mapping[str, Any]) -> str | None:
     A request is only as good as its route: a sign-in counts on the page's routes, IAM on the
     programs'.
     """
-    authorizer = event["requestContext"].get("authorizer") or {}
+    authorizer = event["requestContext"].get("authorizer")
     if event["rawPath"].startswith(f"{PROGRAMS}/"):
-        return (authorizer.get("iam") or {}).get("userArn") or None
-    claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    return claims.get("sub") or None
+        return _named(authorizer, "iam", "userArn")
+    return _named(authorizer, "jwt", "claims", "sub")
+
+
+def _named(told: object, *names: str) -> str | None:
+    """What is told under these names, one within the other; None for anything but a text."""
+    for name in names:
+        told = told.get(name) if isinstance(told, Mapping) else None
+    return told if isinstance(told, str) and told else None
 
 
 def packed(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:

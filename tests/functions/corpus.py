@@ -20,7 +20,7 @@ from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.uploads import Uploads
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import ERASURES, Run, erasure_request, label_of
+from darkroom.layout import ERASURES, Run, erasure_request, label_of, run_in
 from darkroom.manifest import Entry, unpack
 from darkroom.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA, to_parquet
 from darkroom.receipt import PcaNote
@@ -47,7 +47,7 @@ def really(world: World, job: dict[str, Any]) -> None:
                 [_request(world, name) for name in options["requests"].split(",")]
             )
         return
-    run = Run(options["batch"], int(options["run"]))
+    run = run_in(options["run-of"])
     entries = [
         entry
         for key in world.results.list(run.manifest)

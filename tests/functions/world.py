@@ -27,7 +27,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from darkroom import manifest, receipt
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import CURRENT_PCA, Run, label_of
+from darkroom.layout import CURRENT_PCA, Run, label_of, run_in
 from darkroom.parquet import COMPONENTS, FEATURES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA, to_parquet
 from darkroom.receipt import Duplicates, PcaNote, Receipt
 from darkroom.vectors import vector_column
@@ -304,7 +304,7 @@ def do_the_job(world: World, job: dict[str, Any]) -> None:
     """Write what the job writes: keys with "broken" in them are rejected."""
     words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
     options = dict(word.removeprefix("--").split("=", 1) for word in words)
-    run, results = Run(options["batch"], int(options["run"])), world.results
+    run, results = run_in(options["run-of"]), world.results
     keys = world.manifest_of(run.batch, run.number)
     there = {key for key in keys if _exists(world, key)}
     good = [key for key in keys if key in there and "broken" not in key]
@@ -467,7 +467,8 @@ def _forget() -> None:
     """What handlers keep from one invocation to the next."""
     for cached in (
         collect_uploads.collector, collect_uploads.erased_uploads, submit_job.rules,
-        submit_job.station, catalog_results.completion, catalog_results.erasures,
+        submit_job.station, submit_job.erasures, catalog_results.completion,
+        catalog_results.erasures,
         reconcile.settings, reconcile.runs, reconcile.queues, api.service,
     ):  # fmt: skip
         cached.cache_clear()
