@@ -93,8 +93,10 @@ def _entries(uris: Sequence[str]) -> list[Entry]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run-of", type=run_in, metavar="BATCH/RUN",
-                        help="the run whose manifest lies below --output; percent-encoded")  # fmt: skip
+    parser.add_argument(
+        "--run-of", type=run_in, metavar="BATCH/RUN",
+        help="the run, percent-encoded, whose manifest lies below --output",
+    )  # fmt: skip
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--manifest", nargs="+", help="manifest parts (.jsonl.gz) or their folder")
     source.add_argument("--input", help="prefix or folder to list, where there is no manifest")

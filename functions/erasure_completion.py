@@ -236,8 +236,8 @@ class ErasureCompletion:
 def _left_words(left: Collection[Left]) -> str:
     """For people. The objects stand in the erasure's outcome."""
     reasons = ", ".join(sorted({one.reason for one in left}))
-    objects = "1 object" if len(left) == 1 else f"{len(left)} objects"
-    return f"{objects} could not be erased ({reasons}); all else is, as the certificates say"
+    names = "1 name" if len(left) == 1 else f"{len(left)} names"
+    return f"{names} could not be erased ({reasons}); all else is, as the certificates say"
 
 
 def _numbers_of(record: RunRecord) -> list[str]:

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from darkroom.errors import TransientError
-
 _AT_ONCE = 10
+_HIDDEN_SECONDS = 60
 
 
-def redrive(sqs: Any, dead_letters: str, source: str) -> int:
-    """Move all messages; the number of them. `sqs` is a boto3 client.
+@dataclass(frozen=True)
+class Redriven:
+    """How many messages were moved, and how many could not be: they are dead letters still."""
+
+    moved: int = 0
+    left: int = 0
+
+    def __add__(self, other: Redriven) -> Redriven:
+        return Redriven(self.moved + other.moved, self.left + other.left)
+
+
+def redrive(sqs: Any, dead_letters: str, source: str) -> Redriven:
+    """Move all messages, each by itself as far as failing goes. `sqs` is a boto3 client.
 
     A message is deleted after it was sent: an interruption repeats it, but never loses it.
     """
-    moved = 0
+    done, seen = Redriven(), set[str]()
     while True:
         answer = sqs.receive_message(
-            QueueUrl=dead_letters, MaxNumberOfMessages=_AT_ONCE, WaitTimeSeconds=1
+            QueueUrl=dead_letters,
+            MaxNumberOfMessages=_AT_ONCE,
+            VisibilityTimeout=_HIDDEN_SECONDS,
+            WaitTimeSeconds=1,
         )
-        messages = answer.get("Messages", [])
+        messages = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
         if not messages:
-            return moved
-        sent = sqs.send_message_batch(
-            QueueUrl=source,
-            Entries=[
-                {"Id": str(number), "MessageBody": message["Body"]}
-                for number, message in enumerate(messages)
-            ],
-        )
-        if sent.get("Failed"):
-            raise TransientError(f"{source}: {sent['Failed'][0].get('Message', 'not sent')}")
+            return done
+        seen |= {message["MessageId"] for message in messages}
+        done += _move(sqs, dead_letters, source, messages)
+
+
+def _move(sqs: Any, dead_letters: str, source: str, messages: list[dict[str, Any]]) -> Redriven:
+    sent = sqs.send_message_batch(
+        QueueUrl=source,
+        Entries=[
+            {"Id": str(number), "MessageBody": message["Body"]}
+            for number, message in enumerate(messages)
+        ],
+    )
+    failed = {int(refused["Id"]) for refused in sent.get("Failed", [])}
+    moved = [message for number, message in enumerate(messages) if number not in failed]
+    if moved:
         sqs.delete_message_batch(
             QueueUrl=dead_letters,
             Entries=[
                 {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
-                for number, message in enumerate(messages)
+                for number, message in enumerate(moved)
             ],
         )
-        moved += len(messages)
+    return Redriven(len(moved), len(failed))

@@ -59,8 +59,7 @@ class Sealer:
     def _forget_erased(self, keys: list[str]) -> int:
         """Take erased uploads out of parts; how many are left in them."""
         blocked, count = block_list.load(self.results), 0
-        for key, part in zip(keys, self._read(keys), strict=True):
-            entries = manifest.unpack(part)
+        for key, entries in zip(keys, self._unpacked(keys), strict=True):
             left = [entry for entry in entries if not blocked.erased(entry)]
             if len(left) < len(entries):
                 self.results.write(key, manifest.pack(left))
@@ -68,13 +67,17 @@ class Sealer:
         return count
 
     def _distinct(self, record: RunRecord) -> list[Entry]:
-        """Raises `UsageError` for a part that is gone or broken: nobody knows what it named."""
+        entries = [entry for part in self._unpacked(_parts(record)) for entry in part]
+        return sorted(manifest.latest(entries), key=lambda entry: entry.key)
+
+    def _unpacked(self, keys: list[str]) -> Iterator[list[Entry]]:
+        """The entries of parts. Raises `UsageError` for one that is gone or broken: nobody knows
+        what it named."""
         try:
-            parts = [manifest.unpack(part) for part in self._read(_parts(record))]
+            for part in self._read(keys):
+                yield manifest.unpack(part)
         except (ObjectNotFoundError, UsageError) as error:
             raise UsageError(f"what was uploaded is not known any more: {error}") from error
-        entries = [entry for part in parts for entry in part]
-        return sorted(manifest.latest(entries), key=lambda entry: entry.key)
 
     def _given_earlier(self, run: Run) -> Iterator[Entry]:
         for number in range(1, run.number):

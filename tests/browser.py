@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
+NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 
 # Nothing that would look for hosts elsewhere; drawing without a graphics card.

@@ -18,13 +18,16 @@ from click.testing import CliRunner
 from darkroom.cli.main import _ELSEWHERE, cli
 from darkroom.cli.progress import Progress
 from tests.conftest import jpeg, make_onnx
+from tests.waiting import PATIENCE_SECONDS
 
 Photos = Callable[..., Path]
 
 
 def darkroom(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "darkroom.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "darkroom.cli.start", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 def test_two_runs_of_a_growing_folder(photos: Photos, tmp_path: Path, model_file: Path) -> None:
@@ -66,7 +69,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(
 ) -> None:
     folder = photos(3)
     (folder / "late.jpg").symlink_to(tmp_path / "elsewhere.jpg")
-    run = ("run", folder, "--out", tmp_path / "out", "--model", model_file)
+    run = ("run", folder, "--follow-links", "--out", tmp_path / "out", "--model", model_file)
     assert "4 found = 3 processed + 0 rejected + 1 missing" in darkroom(*run).stdout
     assert "nothing new" in darkroom(*run).stdout
     (tmp_path / "elsewhere.jpg").write_bytes(jpeg(9))

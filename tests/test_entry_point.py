@@ -17,6 +17,7 @@ from darkroom.cli.home import home
 from darkroom.cli.java import java_home
 from darkroom.folder import walk_folder
 from emr_serverless_job.main import parse
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,7 +51,8 @@ def submit(packages: Path, folder: Path, *arguments: object) -> subprocess.Compl
     command += ["--py-files", packages, ROOT / "emr_serverless_job" / "main.py", *arguments]
     return subprocess.run(
         [str(word) for word in command],
-        capture_output=True, text=True, cwd=folder, env=environment, timeout=180, check=False,
+        capture_output=True, text=True, cwd=folder, env=environment,
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,18 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from darkroom import versions
-from darkroom.cli import local
-from darkroom.cli.cloud import deploy_locally
-from darkroom.cli.home import home
 from darkroom.cli.put import put_bytes, put_folder
 from darkroom.cli.stack import Stack
-from darkroom.cli.status import wait_until_finished
 from darkroom.layout import ERASURES
 from functions.records import State
-from tests.conftest import jpeg, make_onnx
-from tests.test_pipeline import darkroom
-
-pytestmark = pytest.mark.timeout(240)
+from tests.conftest import jpeg
+from tests.local_stack import darkroom, local_stack
+from tests.waiting import finished
 
 GONE, COPY = "spring/Pêche plate/2.jpg", "autumn/other name.jpg"
 OLDER, NEWER = jpeg(900), jpeg(901)
@@ -38,17 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(folder: Path) -> Iterator[Stack]:
-    before = dict(os.environ)
-    model = folder / "mobilenet_v2.onnx"
-    model.write_bytes(make_onnx())
-    cloud = local.start(folder / "state", home(), None, 2)
-    try:
-        local.use(cloud)
-        yield deploy_locally("darkroom-test", cloud, model, quiet_seconds=1)
-    finally:
-        local.stop(folder / "state")
-        os.environ.clear()
-        os.environ.update(before)
+    with local_stack(folder, quiet_seconds=1) as made:
+        yield made
 
 
 def digest(body: bytes) -> str:
@@ -79,11 +64,10 @@ def _texts(path: Path) -> Iterator[bytes]:
         yield repr(pq.read_table(io.BytesIO(data)).to_pydict()).encode()
 
 
-def finished(stack: Stack, batch: str, run: int) -> None:
-    assert wait_until_finished(stack, batch, run).state == State.DONE
+def done(stack: Stack, batch: str, run: int) -> None:
+    assert finished(stack, batch, run).state == State.DONE
 
 
-@pytest.mark.timeout(400)
 def test_no_byte_of_the_cloud_knows_an_erased_image(
     stack: Stack, folder: Path, photos: Callable[..., Path]
 ) -> None:
@@ -92,14 +76,14 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     put_bytes(stack, GONE, OLDER)
     stack.s3.delete_object(Bucket=stack.uploads, Key=GONE)
     put_folder(stack, photos(12), "spring", ready=True)
-    finished(stack, "spring", 1)
+    done(stack, "spring", 1)
     put_bytes(stack, COPY, jpeg(2))
     put_bytes(stack, "autumn/3.jpg", jpeg(300))
-    finished(stack, "autumn", 1)
+    done(stack, "autumn", 1)
     put_folder(stack, photos(40, "winter", first=100), "winter", ready=True)
     put_bytes(stack, GONE, NEWER)
-    finished(stack, "winter", 1)
-    finished(stack, "spring", 2)
+    done(stack, "winter", 1)
+    done(stack, "spring", 2)
     before = sorted(versions.fitted_on(stack.results))
     assert len(before) >= 2
     words = [GONE, COPY, *map(digest, (OLDER, NEWER, jpeg(2)))]
@@ -109,7 +93,7 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     spared = {key: stack.results.read(key) for key in stack.results.list("Results/batch=winter")}
     out = str(folder / "out")
     assert "no longer held" not in darkroom("get", "autumn", "--out", out).stdout
-    erased = darkroom("erase", "--key", GONE, "--yes", "--why", "case 7", seconds=120)
+    erased = darkroom("erase", "--key", GONE, "--yes", "--why", "case 7")
     assert erased.returncode == 0, erased.stderr
     assert traces(folder / "state", words) == []
     after = sorted(versions.fitted_on(stack.results))
@@ -129,7 +113,7 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     digests = [digest(jpeg(number)) for number in (*range(12), 500)]
     assert len(traces(folder / "state", [*keys, *digests])) > 15
     assert darkroom("erase", "--batch", "spring", "--yes", "--no-wait").returncode == 0
-    assert darkroom("erase", "--prefix", "open/1", "--yes", seconds=120).returncode == 0
+    assert darkroom("erase", "--prefix", "open/1", "--yes").returncode == 0
     assert traces(folder / "state", [*keys, *digests]) == []
     assert stack.runs.latest("spring") is None
     assert {record.state for record in stack.runs.of_batch(ERASURES)} == {State.DONE}

@@ -10,6 +10,7 @@ import pytest
 
 from darkroom.cli import java
 from darkroom.cli.java import java_home, java_major
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_without_java_a_whole_run_uses_the_packaged_one(
         assert java_major(tmp_path / "home" / "java") is None  # threads need none
         answer = subprocess.run(
             [*command, str(out), "--engine", engine],
-            capture_output=True, text=True, env=environment, timeout=120, check=False,
+            capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS, check=False,
         )  # fmt: skip
         assert answer.returncode == 0, answer.stderr
         assert "5 found = 5 processed" in answer.stdout

@@ -5,7 +5,7 @@ import pytest
 from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.fetch import fetch
-from darkroom.folder import walk_folder
+from darkroom.folder import scan_folder, walk_folder
 from darkroom.images import Limits, Rejection
 from darkroom.manifest import Entry
 
@@ -62,8 +62,12 @@ def test_pipes_and_sockets_are_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_name_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     Path(str(tmp_path / "bad") + "\udcff.jpg").write_bytes(b"")
-    with pytest.raises(UsageError, match="not valid UTF-8"):
-        walk_folder(tmp_path)
+    (tmp_path / "good.jpg").write_bytes(b"")
+    scan = scan_folder(tmp_path)
+    assert [entry.key for entry in scan.entries] == [f"{tmp_path.name}/good.jpg"]
+    assert list(map(str, scan.unreachable)) == [
+        r"bad\xff.jpg (its name is not valid UTF-8: rename it)"
+    ]
 
 
 def test_reading_keeps_the_order_and_names_what_is_missing(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.waiting import PATIENCE_SECONDS
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -29,7 +31,9 @@ class Outputs:
         (path,) = [path for path in NOTEBOOKS if path.name == name]
         notebook = nbformat.read(path, as_version=4)
         resources = {"metadata": {"path": os.fspath(path.parent)}}
-        NotebookClient(notebook, timeout=100, kernel_name="python3", resources=resources).execute()
+        NotebookClient(
+            notebook, timeout=PATIENCE_SECONDS, kernel_name="python3", resources=resources
+        ).execute()
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
         data = [output.get("data", {}) for output in outputs]
         self.text = "".join(output.get("text", "") for output in outputs)

@@ -17,42 +17,34 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from darkroom.cli import local
-from darkroom.cli.cloud import deploy_locally
-from darkroom.cli.home import home
 from darkroom.cli.main import cli
 from darkroom.cli.stack import Stack
 from darkroom.layout import Run
-from tests.browser import CHROMIUM, chromium
-from tests.conftest import jpeg, make_onnx
+from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
+from tests.conftest import jpeg
+from tests.local_stack import local_stack
+from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
 
 HOSTILE = "\"><img src=x onerror=document.title='owned'>.jpg"
-_SECONDS = 90_000
+_MILLISECONDS = PATIENCE_SECONDS * 1000
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.LocalCloud]:
-    folder = tmp_path_factory.mktemp("cloud")
-    before = dict(os.environ)
-    made = local.start(folder, home(), None, 2)
-    try:
-        local.use(made)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cloud")
+
+
+@pytest.fixture(scope="module")
+def stack(place: Path) -> Iterator[Stack]:
+    with local_stack(place, name="darkroom-page") as made:
         yield made
-    finally:
-        local.stop(folder)
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
-def stack(cloud: local.LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    model = tmp_path_factory.mktemp("model") / "mobilenet_v2.onnx"
-    model.write_bytes(make_onnx())
-    return deploy_locally("darkroom-page", cloud, model, quiet_seconds=3)
+def cloud(stack: Stack, place: Path) -> local.LocalCloud:
+    return local.require(place / "state")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +62,7 @@ def page(browser: Browser, cloud: local.LocalCloud, stack: Stack) -> Iterator[Pa
         "console", lambda message: message.type == "error" and complaints.append(message.text)
     )
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto(cloud.page, timeout=_SECONDS)  # the function's first start
+    opened.goto(cloud.page, timeout=_MILLISECONDS)  # the function's first start
     yield opened
     assert [words for words in complaints if "503" not in words] == []  # the one that is planted
 
@@ -99,8 +91,8 @@ def finished(page: Page, folder: Path) -> Page:
     expect(page.locator("#drop")).to_contain_text("no images: 1 file")
     assert page.get_by_label("Name of the batch").input_value() == "summer"
     page.get_by_role("button", name="Upload 63 images").click()
-    expect(page.locator("#drop")).to_contain_text("63 images uploaded", timeout=_SECONDS)
-    expect(page.locator("#detail .state-DONE")).to_be_visible(timeout=_SECONDS)
+    expect(page.locator("#drop")).to_contain_text("63 images uploaded", timeout=_MILLISECONDS)
+    expect(page.locator("#detail .state-DONE")).to_be_visible(timeout=_MILLISECONDS)
     expect(page.locator(".map canvas")).to_be_visible()
     return page
 
@@ -230,7 +222,7 @@ def test_the_same_folder_again_sends_nothing(finished: Page, folder: Path) -> No
     finished.get_by_role("button", name="Clear").click()
     finished.locator("input[webkitdirectory]").set_input_files(folder)
     finished.get_by_role("button", name="Upload 63 images").click()
-    expect(finished.locator("#drop")).to_contain_text("63 there already", timeout=_SECONDS)
+    expect(finished.locator("#drop")).to_contain_text("63 there already", timeout=_MILLISECONDS)
     expect(finished.locator("#drop")).to_contain_text("Nothing is new")
 
 
@@ -262,8 +254,8 @@ def test_an_upload_that_was_cut_off_goes_on(finished: Page, tmp_path: Path) -> N
     expect(finished.locator("#drop")).to_contain_text("503")
     finished.unroute("**/uploads")
     finished.get_by_role("button", name="Go on").click()
-    expect(finished.locator("#drop")).to_contain_text("3 images uploaded", timeout=_SECONDS)
-    expect(finished.locator("#detail h2").first).to_have_text("cut", timeout=_SECONDS)
+    expect(finished.locator("#drop")).to_contain_text("3 images uploaded", timeout=_MILLISECONDS)
+    expect(finished.locator("#detail h2").first).to_have_text("cut", timeout=_MILLISECONDS)
     finished.get_by_role("link", name="summer").click()
     expect(finished.locator("#detail h2").first).to_have_text("summer")
 

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,14 +20,14 @@ from darkroom.cli.destroy import destroy
 from darkroom.cli.home import home
 from darkroom.cli.put import put_bytes, put_folder
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import chosen, wait_until_finished
+from darkroom.cli.status import chosen
 from darkroom.errors import UsageError
 from darkroom.layout import Run
-from functions.records import RunRecord, State
-from tests.conftest import jpeg, make_onnx
+from functions.records import State
+from tests.conftest import jpeg
+from tests.local_stack import aws, darkroom, kill, local_stack
 from tests.test_template import template
-
-pytestmark = pytest.mark.timeout(240)
+from tests.waiting import finished, in_state, until
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("model") / "mobilenet_v2.onnx"
-    file.write_bytes(make_onnx())
-    return file
-
-
-@pytest.fixture(scope="module")
-def stack(folder: Path, model: Path) -> Iterator[Stack]:
-    """A stack with a quiet period of 3 s, on a local cloud of its own."""
-    before = dict(os.environ)
-    cloud = local.start(folder, home(), None, 2)
-    try:
-        local.use(cloud)
-        yield deploy_locally("darkroom-test", cloud, model, quiet_seconds=3)
-    finally:
-        local.stop(folder)
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def finish(stack: Stack, batch: str, run: int | None = None) -> RunRecord:
-    return wait_until_finished(stack, batch, run)
-
-
-def darkroom(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "darkroom.cli.main", *words, "--stack", "darkroom-test"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-
-
-def aws(*words: str) -> str:
-    command = [sys.executable, "-m", "awscli", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+def stack(folder: Path) -> Iterator[Stack]:
+    with local_stack(folder) as made:
+        yield made
 
 
 def test_two_batches_at_once_then_a_top_up(
@@ -87,7 +56,7 @@ def test_two_batches_at_once_then_a_top_up(
         f"s3://{stack.uploads}/spring/",
     )
     put_folder(stack, autumn, "autumn", ready=True)
-    first, second = finish(stack, "spring"), finish(stack, "autumn")
+    first, second = finished(stack, "spring"), finished(stack, "autumn")
     assert (first.state, first.processed, first.rejected) == (State.DONE, 20, 1)
     assert (second.state, second.processed, second.expected) == (State.DONE, 10, 10)
     assert first.closed_because == "quiet for 3 s"
@@ -104,7 +73,7 @@ def test_two_batches_at_once_then_a_top_up(
     assert refused.returncode == 1
     assert "not marked as ready: gone.jpg (No such file or directory)" in refused.stderr
     put_bytes(stack, "spring/new/Pêche plate/100.jpg", jpeg(100))
-    top_up = finish(stack, "spring", 2)
+    top_up = finished(stack, "spring", 2)
     assert (top_up.state, top_up.processed, top_up.rejected) == (State.DONE, 1, 0)
 
     glue = boto3.client("glue")
@@ -130,7 +99,7 @@ def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
     put_bytes(stack, "empty/_READY", b"")
     put_bytes(stack, "short/1.jpg", jpeg(1))
     put_bytes(stack, "short/_READY", b'{"images": 3}')
-    bad, empty = finish(stack, "bad"), finish(stack, "empty")
+    bad, empty = finished(stack, "bad"), finished(stack, "empty")
     assert (bad.state, bad.processed, bad.rejected) == (State.DONE, 0, 2)
     assert (empty.state, empty.images, empty.job_run_id) == (State.DONE, 0, "")
     waiting = chosen(stack, "short", None)
@@ -149,13 +118,10 @@ def test_nothing_is_lost_when_the_machine_loses_power(
 ) -> None:
     """The local cloud is killed while a job runs, and once more right after an upload."""
     put_folder(stack, photos(12, "storm"), "storm", ready=True)
-    while chosen_state(stack, "storm") != State.RUNNING:
-        time.sleep(0.1)
-    kill(folder)
-    put_bytes(open_stack("darkroom-test"), "late/1.jpg", jpeg(200))
-    kill(folder)
-    stack = open_stack("darkroom-test")
-    storm, late = finish(stack, "storm"), finish(stack, "late")
+    in_state(stack, "storm", State.RUNNING)
+    put_bytes(kill(folder), "late/1.jpg", jpeg(200))
+    stack = kill(folder)
+    storm, late = finished(stack, "storm"), finished(stack, "late")
     assert (storm.state, storm.run, storm.processed) == (State.DONE, 1, 12)
     assert (late.state, late.run, late.processed) == (State.DONE, 1, 1)
     assert [r.run for r in stack.runs.of_batch("storm")] == [1]
@@ -167,18 +133,16 @@ def test_killed_processes_are_made_good(
 ) -> None:
     """`kill -9` of Spark and of every function's process, while the job runs."""
     put_folder(stack, photos(12, "killed"), "killed", ready=True)
-    while chosen_state(stack, "killed") != State.RUNNING:
-        time.sleep(0.1)
-    pid = folder / "jobs" / chosen(stack, "killed", None).job_run_id / "pid"
-    while not pid.is_file() or not pid.read_text():
-        time.sleep(0.1)
+    in_state(stack, "killed", State.RUNNING)
+    pid = folder / "state" / "jobs" / chosen(stack, "killed", None).job_run_id / "pid"
+    until(lambda: pid.is_file() and pid.read_text())
     spark = int(pid.read_text())
-    functions = children(local.require(folder).pid) - {spark}
+    functions = children(local.require(folder / "state").pid) - {spark}
     assert functions
     for function in functions:
         os.kill(function, signal.SIGKILL)
     os.killpg(spark, signal.SIGKILL)
-    done = finish(stack, "killed")
+    done = finished(stack, "killed")
     assert (done.state, done.attempt, done.processed) == (State.DONE, 2, 12)
     assert len(stack.results.list(Run("killed", 1).results)) == 1
 
@@ -191,22 +155,9 @@ def children(pid: int) -> set[int]:
 
 
 def test_the_port_stays_as_addresses_in_the_state_name_it(stack: Stack, folder: Path) -> None:
-    assert stack.outputs["SubmitQueueUrl"].startswith(local.require(folder).endpoint)
+    assert stack.outputs["SubmitQueueUrl"].startswith(local.require(folder / "state").endpoint)
     with pytest.raises(UsageError, match="leave out --port"):
-        local.start(folder, home(), 1, 2)
-
-
-def chosen_state(stack: Stack, batch: str) -> State | None:
-    latest = stack.runs.latest(batch)
-    return latest.state if latest else None
-
-
-def kill(folder: Path) -> None:
-    """`kill -9`, then `up` again with the state that is on disk."""
-    cloud = local.require(folder)
-    os.kill(cloud.pid, signal.SIGKILL)
-    os.waitpid(cloud.pid, 0)
-    assert local.start(folder, home(), None, 2).port == cloud.port
+        local.start(folder / "state", home(), 1, 2)
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
@@ -226,13 +177,17 @@ def test_the_queue_service_fills_batches(stack: Stack) -> None:
     put_bytes(stack, "many/_READY", b'{"images": 1000}')  # stays open: no job is needed
     for number in range(40):
         put_bytes(stack, f"many/{number}.jpg", jpeg(number % 3))
-    while (record := stack.runs.latest("many")) is None or record.uploads < 40:
-        time.sleep(0.2)
+    until(lambda: _uploads(stack, "many") >= 40, lambda: _uploads(stack, "many"))
     assert len(stack.results.list("incoming/many")) <= 3
 
 
-def test_a_stack_can_be_brought_up_to_date_and_taken_away(stack: Stack, model: Path) -> None:
-    cloud = local.LocalCloud(0, 0, local.REGION)
+def _uploads(stack: Stack, batch: str) -> int:
+    record = stack.runs.latest(batch)
+    return record.uploads if record else 0
+
+
+def test_a_stack_can_be_brought_up_to_date_and_taken_away(stack: Stack, folder: Path) -> None:
+    cloud, model = local.LocalCloud(0, 0, local.REGION), folder / "model" / "mobilenet_v2.onnx"
     passing = deploy_locally("darkroom-passing", cloud, model, quiet_seconds=30)
     deploy_locally("darkroom-passing", cloud, model, quiet_seconds=40)
     assert open_stack("darkroom-passing").closing_rules.quiet_seconds == 40

@@ -25,7 +25,7 @@ from darkroom.errors import DarkroomError, UsageError
 from darkroom.layout import ERASURES, Run
 from functions.job_runs import JobWatch
 from functions.records import FINISHED, RunRecord, State
-from functions.redrive import redrive
+from functions.redrive import Redriven, redrive
 from functions.retry import retry_failed, retry_rejected
 from functions.wording import as_json, title, words
 
@@ -170,8 +170,11 @@ def retry(batch: str, run: int | None, rejected: bool, stack_name: str) -> None:
 def redrive_command(stack_name: str) -> None:
     """Bring messages back from the dead-letter queues, when what they failed on is mended."""
     sqs = boto3.client("sqs")
-    moved = sum(redrive(sqs, *pair) for pair in open_stack(stack_name).dead_letters.items())
-    say(f"{moved} messages brought back" if moved else "the dead-letter queues are empty")
+    pairs = open_stack(stack_name).dead_letters.items()
+    done = sum((redrive(sqs, *pair) for pair in pairs), Redriven())
+    say(f"{done.moved} messages brought back" if done.moved else "no messages were brought back")
+    if done.left:
+        raise DarkroomError(f"{done.left} messages could not be sent: they are dead letters still")
 
 
 @click.command("deploy")

@@ -24,7 +24,7 @@ from local_cloud.gate import HEALTH
 from local_cloud.server import credentials
 
 REGION = "eu-west-1"
-_START_SECONDS = 60
+_START_SECONDS = 300
 _STOP_SECONDS = 60
 
 _used: list[LocalCloud] = []

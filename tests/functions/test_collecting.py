@@ -180,12 +180,14 @@ class TestMarker:
         "body", [b"soon", b"[]", b'{"images": "many"}', b'{"images": -1}', b'{"images": true}'],
         ids=["text", "list", "words", "negative", "boolean"],
     )  # fmt: skip
-    def test_that_makes_no_sense_has_no_count(self, world: World, body: bytes) -> None:
+    def test_that_makes_no_sense_closes_nothing(self, world: World, body: bytes) -> None:
         world.upload("spring/1.jpg")
         world.upload("spring/_READY", body)
         world.pump()
         record = world.record("spring")
-        assert (record.state, record.expected, record.ready) == (State.DONE, None, True)
+        assert (record.state, record.expected, record.ready) == (State.DONE, None, False)
+        assert record.closed_because == "quiet for 0 s"
+        assert record.marker_problem
 
     def test_that_is_gone_has_no_count(self, world: World) -> None:
         world.send("uploads", world.event("spring/1.jpg"))

@@ -20,7 +20,7 @@ from darkroom.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 from functions import catalog_results
 from functions.csv_writer import CsvWriter, Progress
 from functions.records import State
-from functions.redrive import redrive
+from functions.redrive import Redriven, redrive
 from functions.retry import retry_failed, retry_rejected
 from tests.functions.world import World, do_the_job
 
@@ -215,8 +215,9 @@ def test_rejected_images_are_worked_again_and_nothing_else(world: World) -> None
 def test_dead_letters_are_brought_back(world: World) -> None:
     for number in range(12):
         world.send("dead", {"number": number})
-    assert redrive(boto3.client("sqs"), world.urls["dead"], world.urls["catalog"]) == 12
-    assert redrive(boto3.client("sqs"), world.urls["dead"], world.urls["catalog"]) == 0
+    sqs = boto3.client("sqs")
+    assert redrive(sqs, world.urls["dead"], world.urls["catalog"]) == Redriven(12)
+    assert redrive(sqs, world.urls["dead"], world.urls["catalog"]) == Redriven(0)
 
 
 class TestCsv:

@@ -225,7 +225,7 @@ def test_long_csv_files_are_read_as_a_stream(world: World) -> None:
 
 
 def test_an_erasure_that_failed_is_the_one_that_is_retried(world: World) -> None:
-    """It holds the runs and the other erasures until then."""
+    """It holds neither runs nor other erasures until then."""
     batch(world, "spring", b"one", b"two")
     world.job_fails = lambda attempt: True
     ask(world, "r1", Selector("keys", ("spring/1.jpg",)))
@@ -235,8 +235,8 @@ def test_an_erasure_that_failed_is_the_one_that_is_retried(world: World) -> None
     ask(world, "r2", Selector("keys", ("spring/2.jpg",)))
     world.upload("autumn/1.jpg", b"three")
     world.pump()
-    assert world.record(ERASURES, 2).state == State.OPEN
-    assert world.record("autumn").waits_for_erasure
+    assert world.record(ERASURES, 2).state == State.DONE
+    assert world.record("autumn").state == State.DONE
     stack: Any = SimpleNamespace(runs=world.runs)
     record = chosen(stack, ERASURES, None)
     assert (record.run, title(record)) == (1, "erasure 1")

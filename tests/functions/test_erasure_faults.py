@@ -102,7 +102,6 @@ def _comparable(key: str, data: bytes) -> object:
     return re.sub(rb'"(started|finished)_at": "[^"]*"|"seconds": {[^}]*}', b"", data)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("scenario", "split_at"),
     [

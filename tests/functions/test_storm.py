@@ -19,7 +19,6 @@ BATCHES = ("spring", "summer", "autumn")
 REPEATED = 100
 
 
-@pytest.mark.timeout(300)
 def test_a_storm_of_uploads_into_three_batches(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

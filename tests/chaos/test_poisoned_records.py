@@ -1,0 +1,286 @@
+"""Wherever records are worked together, one that brings about something unexpected fails alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from darkroom.errors import TransientError
+from darkroom.layout import Run, incoming_part
+from functions import catalog_results, collect_uploads, reconcile, submit_job
+from functions.csv_writer import CsvWriter
+from functions.queues import WorkQueues
+from functions.records import RunRecord, State
+from functions.redrive import redrive
+from functions.sealing import Sealer
+from functions.wording import words
+from tests.chaos.test_markers import RULES
+from tests.functions.corpus import really
+from tests.functions.world import World, sqs_record
+
+
+class PoisonError(Exception):
+    """Nobody foresaw it."""
+
+
+@pytest.fixture
+def world(world: World) -> Iterator[World]:
+    world.job = really
+    return world
+
+
+def _altered(**changes: object) -> Callable[[dict[str, Any]], None]:
+    return lambda event: event["Records"][0]["s3"]["object"].update(changes)
+
+
+_RECORDS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "half-a-character": _altered(key="spring/\ud800.jpg"),
+    "no-key": _altered(key=None),
+    "key-of-numbers": _altered(key=[1, 2]),
+    "huge-size": _altered(size=10**60),
+    "size-of-words": _altered(size="many"),
+    "negative-size": _altered(size=-1),
+    "no-sequencer": _altered(sequencer=None),
+    "long-sequencer": _altered(sequencer="A" * 5000),
+    "version-of-numbers": _altered(versionId=7),
+    "records-of-numbers": lambda event: event.update(Records=[5]),
+    "records-of-nothing": lambda event: event.update(Records=None),
+    "records-by-name": lambda event: event.update(Records={"a": 1}),
+    "no-time": lambda event: event["Records"][0].update(eventTime=None),
+}
+
+
+@pytest.mark.parametrize("poison", _RECORDS.values(), ids=_RECORDS)
+def test_collecting_a_poisoned_event_fails_alone(
+    world: World, poison: Callable[[dict[str, Any]], None]
+) -> None:
+    bad = world.event("spring/bad.jpg")
+    poison(bad)
+    bodies = {f"good-{n}": json.dumps(world.event(f"spring/{n}.jpg")) for n in range(5)}
+    records = [sqs_record(name, body) for name, body in bodies.items()]
+    records.insert(2, sqs_record("bad", json.dumps(bad)))
+    answer = collect_uploads.handler({"Records": records}, world.context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert world.record("spring").uploads == 5
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"Records": ' + "[" * 100_000, "\ud800"],
+                         ids=["deep", "deep-inside", "half-a-character"])  # fmt: skip
+def test_collecting_an_unreadable_message_fails_alone(world: World, body: str) -> None:
+    good = json.dumps(world.event("spring/1.jpg"))
+    records = [sqs_record("bad", body), sqs_record("good", good)]
+    answer = collect_uploads.handler({"Records": records}, world.context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert world.record("spring").uploads == 1
+
+
+def test_a_sound_record_beside_a_poisoned_one_of_the_same_message_is_kept(world: World) -> None:
+    event = world.event("spring/1.jpg")
+    event["Records"].append({"eventName": "ObjectCreated:Put", "s3": {}})
+    answer = collect_uploads.handler(
+        {"Records": [sqs_record("mixed", json.dumps(event))]}, world.context
+    )
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "mixed"}]}
+    assert world.record("spring").uploads == 1
+
+
+def test_collecting_what_cannot_be_stored_fails_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gets past all that is foreseen: storing one of a thousand uploads raises."""
+    pack = collect_uploads.Collector._write
+
+    def write(self: Any, batch: str, entries: list[Any], marker: Any) -> Any:
+        if any(entry.key.endswith("/13.jpg") for entry in entries):
+            raise PoisonError("13")
+        return pack(self, batch, entries, marker)
+
+    monkeypatch.setattr(collect_uploads.Collector, "_write", write)
+    records = [sqs_record(str(n), json.dumps(world.event(f"spring/{n}.jpg"))) for n in range(1000)]
+    answer = collect_uploads.handler({"Records": records}, world.context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "13"}]}
+    submit_job.station.cache_clear()
+    world.deliver("submit")
+    assert len(world.manifest_of("spring")) == 999
+
+
+def test_reconciling_a_poisoned_run_passes_the_others_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for batch in ("spring", "summer", "autumn"):
+        world.send("uploads", world.event(f"{batch}/1.jpg"))
+    world.deliver("uploads")
+    world.lose_messages()
+    pass_on = WorkQueues.pass_on
+
+    def refuse(self: WorkQueues, record: RunRecord) -> None:
+        if record.batch == "summer":
+            raise PoisonError(record.batch)
+        pass_on(self, record)
+
+    monkeypatch.setattr(WorkQueues, "pass_on", refuse)
+    with pytest.raises(TransientError, match="1 of 3 runs were not looked at"):
+        reconcile.handler(_schedule(), world.context)
+    monkeypatch.setattr(WorkQueues, "pass_on", pass_on)
+    world.pump()
+    assert world.record("spring").state == State.DONE
+    assert world.record("autumn").state == State.DONE
+
+
+def _schedule() -> dict[str, Any]:
+    from tests.functions.world import EVENTS
+
+    return dict(json.loads((EVENTS / "schedule.json").read_text()))
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(world: World) -> None:
+    world.upload("spring/1.jpg")
+    world.pump()
+    boto3.resource("dynamodb").Table("runs").put_item(
+        Item={"batch": "winter", "run": 1, "state": "MELTING", "changed_at": 1}
+    )
+    assert [record.batch for record in world.runs.every()] == ["spring"]
+    world.upload("autumn/1.jpg")
+    world.pump()
+    assert world.record("autumn").state == State.DONE
+
+
+def test_sealing_a_run_whose_part_is_broken_fails_it_alone(world: World) -> None:
+    for batch in ("spring", "autumn"):
+        world.upload(f"{batch}/1.jpg")
+    world.deliver("uploads")
+    (part,) = world.record("spring").parts
+    world.results.write(incoming_part("spring", part), b"no manifest")
+    world.pump()
+    spring = world.record("spring")
+    assert spring.state == State.FAILED
+    assert "what was uploaded is not known any more" in spring.reason
+    assert world.record("autumn").state == State.DONE
+
+
+def test_sealing_what_nobody_foresaw_is_told_and_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = Sealer.seal
+
+    def poisoned(self: Sealer, record: RunRecord) -> int:
+        if record.batch == "spring":
+            raise PoisonError("of sealing")
+        return seal(self, record)
+
+    monkeypatch.setattr(Sealer, "seal", poisoned)
+    for batch in ("spring", "autumn"):
+        world.upload(f"{batch}/1.jpg")
+    world.deliver("uploads")
+    world.deliver("submit")
+    spring = world.record("spring")
+    assert spring.state == State.SEALED
+    assert words(spring, RULES).endswith("the last try failed: PoisonError: of sealing")
+    for _ in range(8):
+        world.reconcile()
+        world.pump()
+    assert world.record("spring").state == State.FAILED
+    assert world.record("spring").reason == "PoisonError: of sealing"
+    assert world.record("autumn").state == State.DONE
+
+
+def test_what_is_of_the_moment_never_fails_a_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(self: Sealer, record: RunRecord) -> int:
+        raise ConnectionError("S3 is out of reach")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sealer, "seal", out_of_reach)
+        world.upload("spring/1.jpg")
+        world.deliver("uploads")
+        for _ in range(12):
+            world.reconcile()
+            world.deliver("submit")
+        spring = world.record("spring")
+        assert (spring.state, spring.trouble) == (
+            State.SEALED, "ConnectionError: S3 is out of reach")  # fmt: skip
+    world.pump()
+    assert (world.record("spring").state, world.record("spring").trouble) == (State.DONE, "")
+
+
+@pytest.mark.parametrize("how", ["raises", "incomplete"])
+def test_publishing_a_poisoned_earlier_run_does_not_hold_the_new_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A new PCA version has to be shown for all earlier runs; one of them cannot be."""
+    for batch in ("spring", "summer"):
+        world.upload(f"{batch}/1.jpg", batch.encode())
+    world.pump()
+    export = CsvWriter.export
+    poisoned = Run("spring", 1)
+
+    def raising(self: CsvWriter, run: Run, *arguments: Any, **options: Any) -> Any:
+        if run == poisoned:
+            raise PoisonError("of publishing")
+        return export(self, run, *arguments, **options)
+
+    if how == "raises":
+        monkeypatch.setattr(CsvWriter, "export", raising)
+    else:
+        world.results.write(f"{poisoned.results}/part-00099.parquet", b"no coordinates of it")
+        monkeypatch.setattr("tests.functions.corpus.project", _project_all_but(poisoned))
+    world.pca_version = 2
+    world.upload("autumn/1.jpg", b"autumn")
+    world.pump()
+    autumn = world.record("autumn")
+    assert (autumn.state, autumn.pca_version) == (State.DONE, 2)
+    assert ("2", "summer", "1") in world.partitions("features_pca_versions")
+    spring = world.record("spring")
+    assert spring.state == State.DONE
+    assert "its CSV is not in PCA version 2" in words(spring, RULES)
+
+
+def _project_all_but(left_out: Run) -> Callable[..., None]:
+    from tests.functions.corpus import project
+
+    def some(world: World, runs: list[Run], version: Any) -> None:
+        project(world, [run for run in runs if run != left_out], version)
+
+    return some
+
+
+def test_redriving_a_message_that_cannot_be_sent_brings_the_others_back(world: World) -> None:
+    sqs = boto3.client("sqs")
+    for number in range(25):
+        sqs.send_message(QueueUrl=world.urls["dead"], MessageBody=f"message {number}")
+
+    class Refusing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sqs, name)
+
+        def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> Any:  # noqa: N803
+            good = [entry for entry in Entries if not entry["MessageBody"].endswith(" 13")]
+            bad = [entry for entry in Entries if entry not in good]
+            answer = sqs.send_message_batch(QueueUrl=QueueUrl, Entries=good) if good else {}
+            failed = [{"Id": entry["Id"], "Message": "no", "SenderFault": True} for entry in bad]
+            return {**answer, "Failed": failed}
+
+    told = redrive(Refusing(), world.urls["dead"], world.urls["uploads"])
+    assert (told.moved, told.left) == (24, 1)
+
+
+def test_cataloguing_an_event_that_cannot_be_understood_fails_alone(world: World) -> None:
+    world.upload("spring/1.jpg")
+    world.deliver("uploads")
+    world.deliver("submit")
+    world.finish_jobs(tell=False)
+    record = world.record("spring")
+    good = json.dumps({"batch": "spring", "run": record.run, "timer": False})
+    bad = ["[" * 100_000, '{"source": "aws.emr-serverless"}', "5", '{"batch": 1}']
+    records = [sqs_record(f"bad-{n}", body) for n, body in enumerate(bad)]
+    answer = catalog_results.handler(
+        {"Records": [*records, sqs_record("good", good)]}, world.context
+    )
+    failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+    assert failed == {f"bad-{n}" for n in range(len(bad))}
+    assert world.record("spring").state == State.DONE
