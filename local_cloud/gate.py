@@ -71,7 +71,7 @@ class Gate:
                 inner = {**scope, "headers": request.vouched_for(scope["headers"])}
                 await self.app(inner, _replayed(body, receive), _with_headers(send, headers))
         except Refusal as refusal:
-            await _refuse(send, refusal, headers)
+            await _refuse(send, request, refusal, headers)
 
     def _require_no_foreigner(self, request: Request) -> None:
         """Other names for this machine are a website's trick, and other origins are websites."""
@@ -123,6 +123,7 @@ class Gate:
         }
 
 
+_REST_JSON = ("lambda", "emr-serverless", "execute-api")
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, HEAD, POST",
     "access-control-allow-headers": "content-type",
@@ -197,10 +198,17 @@ async def _answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(send: Send, refusal: Refusal, headers: Mapping[str, str]) -> None:
-    """In S3's words, which every client shows; the error's header is what the others read."""
+async def _refuse(
+    send: Send, request: Request, refusal: Refusal, headers: Mapping[str, str]
+) -> None:
+    """In the form that the client of the service reads: JSON, that of query services, or S3's."""
     code, message = escape(refusal.code), escape(str(refusal))
     told = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    stated = {"content-type": "application/xml", "x-amzn-errortype": refusal.code,
-              "connection": "close", **headers}  # fmt: skip
+    kind, content = "application/xml", request.headers.get("content-type", "")
+    if "x-www-form-urlencoded" in content:
+        told = f"<ErrorResponse>{told}</ErrorResponse>"
+    elif "json" in content or request.service in _REST_JSON:
+        kind, told = "application/json", json.dumps({"message": str(refusal)})
+    stated = {"content-type": kind, "x-amzn-errortype": refusal.code, "connection": "close",
+              **headers}  # fmt: skip
     await _answer(send, refusal.status, stated, told.encode())

@@ -6,6 +6,7 @@ Source: "AWS Signature Version 4 for API requests" (IAM user guide), and for for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -39,6 +40,14 @@ class Request:
     raw_path: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
+
+    @property
+    def service(self) -> str:
+        """The service that it says it is for; '' where it says none."""
+        stated = re.search(
+            r"Credential=(?:[^/,]+/){3}([^/,]+)/", self.headers.get("authorization", "")
+        )
+        return stated[1] if stated else ""
 
     @property
     def is_form(self) -> bool:

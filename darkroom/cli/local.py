@@ -119,10 +119,13 @@ def require(folder: Path) -> LocalCloud:
 
 def use(cloud: LocalCloud) -> None:
     """Let every client of this process talk to the local cloud, and to nothing else."""
+    import boto3  # which takes a while
+
     _used.append(cloud)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
     os.environ.update({**cloud.environment, "AWS_EC2_METADATA_DISABLED": "true"})
+    boto3.setup_default_session()  # the former has read other keys
 
 
 def start(folder: Path, home: Path, port: int | None, cores: int) -> LocalCloud:

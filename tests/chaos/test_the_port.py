@@ -44,10 +44,11 @@ _ASKED = {
     "s3-delete": ("DELETE", "/{uploads}/spring/1.jpg", {}, b""),
     "s3-form": ("POST", "/{uploads}", {"Content-Type": "multipart/form-data; boundary=x"},
                 b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nspring/evil.jpg\r\n'
-                b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nevil\r\n--x--\r\n'),
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nevil\r\n'
+                b"--x--\r\n"),
     "lambda-list": ("GET", "/2015-03-31/functions/", {}, b""),
     "lambda-create": ("POST", "/2015-03-31/functions", {"Content-Type": "text/plain"}, b"{}"),
-    "lambda-invoke": ("POST", "/2015-03-31/functions/darkroom-test-reconcile/invocations", {}, b"{}"),
+    "lambda-invoke": ("POST", "/2015-03-31/functions/darkroom-test-api/invocations", {}, b"{}"),
     "dynamodb": ("POST", "/", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}, b"{}"),
     "sqs": ("POST", "/", {"X-Amz-Target": "AmazonSQS.ListQueues"}, b"{}"),
     "iam": ("POST", "/", {"Content-Type": "application/x-www-form-urlencoded"},
@@ -151,7 +152,7 @@ def test_a_signature_is_good_for_minutes(
     "headers",
     [
         {"Origin": EVIL}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"},
-        {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}, {"Host": "localhost.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}, {"Host": "localhost.evil.org"},
     ],
     ids=["origin", "no-origin", "another-port", "cross-site", "host", "like-localhost"],
 )  # fmt: skip
