@@ -24,11 +24,13 @@ class Checkpoint:
     """Saves the services' state into `folder`, in an order that can repeat, but never lose.
 
     Queues are saved first: a message that was dealt with after that is dealt with again, but
-    none is gone whose effect the later-saved table does not have. `told` hears whether that worked.
+    none is gone whose effect the later-saved table does not have. `told` hears whether that worked;
+    all that was there at `saved_at` (seconds since 1970) is on disk.
     """
 
     folder: Path
     told: Callable[[OSError | None], None] = lambda error: None
+    saved_at: float = 0
     _saved: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -74,6 +76,7 @@ class Checkpoint:
                 self._saved[name] = text
         if not self._stop.is_set():
             self._unclean.write_text(str(began))
+            self.saved_at = began
 
     def _save(self, name: str, state: Any) -> None:
         """Raises `OSError` where that failed: ministack only logs it."""

@@ -43,6 +43,7 @@ class Gate:
     is_bucket: Callable[[str], bool]
     signatures: Signatures
     room: StorageRoom
+    health: Callable[[], Mapping[str, object]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request."""
@@ -64,7 +65,7 @@ class Gate:
                 return
             body = await self._admitted(request, receive)
             if request.path == HEALTH:
-                told = json.dumps({"trouble": self.room.trouble}).encode()
+                told = json.dumps(self.health()).encode()
                 await _answer(send, HTTPStatus.OK, {"content-type": "application/json"}, told)
                 return
             with self.room.for_request(request.method, self._bucket(request), len(body)):

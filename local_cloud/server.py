@@ -90,7 +90,7 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     fixes.keep_or_refuse()
     fixes.spell_all_keys()
     _add_service(app, emr)
-    _set_gate(app, port, page_port, room)
+    _set_gate(app, port, page_port, room, checkpoint)
 
     functions = boto3.client("lambda", endpoint_url=endpoint, region_name=region)
 
@@ -108,7 +108,7 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     checkpoint.end()
 
 
-def _set_gate(app: Any, port: int, page_port: int, room: Any) -> None:
+def _set_gate(app: Any, port: int, page_port: int, room: Any, checkpoint: Any) -> None:
     """Let nobody speak to ministack but by the gate."""
     from ministack.services import s3
 
@@ -122,6 +122,7 @@ def _set_gate(app: Any, port: int, page_port: int, room: Any) -> None:
         is_bucket=lambda name: (ACCOUNT, name) in s3._buckets._data,
         signatures=Signatures(ACCOUNT, os.environ["AWS_SECRET_ACCESS_KEY"]),
         room=room,
+        health=lambda: {"trouble": room.trouble, "saved_at": checkpoint.saved_at},
     )
 
 

@@ -31,7 +31,9 @@ def local_stack(folder: Path, quiet_seconds: int = 3, name: str = NAME) -> Itera
     cloud = local.start(folder / "state", home(), None, CORES)
     try:
         local.use(cloud)
-        yield deploy_locally(name, cloud, model, quiet_seconds)
+        stack = deploy_locally(name, cloud, model, quiet_seconds)
+        local.settled(cloud)
+        yield stack
     finally:
         local.stop(folder / "state")
         os.environ.clear()

@@ -25,7 +25,7 @@ from darkroom.errors import UsageError
 from darkroom.layout import Run
 from functions.records import State
 from tests.conftest import jpeg
-from tests.local_stack import aws, darkroom, kill, local_stack
+from tests.local_stack import aws, darkroom, local_stack
 from tests.test_template import template
 from tests.waiting import finished, in_state, until
 
@@ -111,21 +111,6 @@ def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
     again = darkroom("retry", "empty", "--rejected")
     assert again.returncode == 2
     assert "rejected nothing" in again.stderr
-
-
-def test_nothing_is_lost_when_the_machine_loses_power(
-    stack: Stack, folder: Path, photos: Callable[..., Path]
-) -> None:
-    """The local cloud is killed while a job runs, and once more right after an upload."""
-    put_folder(stack, photos(12, "storm"), "storm", ready=True)
-    in_state(stack, "storm", State.RUNNING)
-    put_bytes(kill(folder), "late/1.jpg", jpeg(200))
-    stack = kill(folder)
-    storm, late = finished(stack, "storm"), finished(stack, "late")
-    assert (storm.state, storm.run, storm.processed) == (State.DONE, 1, 12)
-    assert (late.state, late.run, late.processed) == (State.DONE, 1, 1)
-    assert [r.run for r in stack.runs.of_batch("storm")] == [1]
-    assert len(stack.results.list(Run("storm", 1).results)) == 1
 
 
 def test_killed_processes_are_made_good(

@@ -66,13 +66,21 @@ class LocalCloud:
         return self.health() is not None
 
     def health(self) -> dict[str, Any] | None:
-        """What it says of itself: `trouble` with its disk, in words; None where it is not up."""
+        """What it says of itself: `trouble` with its disk, in words, and `saved_at`, up to when (in
+        seconds since 1970) all is on disk; None where it is not up."""
         asked = _signed(f"{self.endpoint}{HEALTH}", self.region, credentials(self.folder))
         try:
             with urlopen(asked, timeout=10) as answer:
                 return dict(json.loads(answer.read()))
         except (URLError, OSError, ValueError):
             return None
+
+
+def settled(cloud: LocalCloud) -> None:
+    """Wait until all that was done up to now is on disk: no kill undoes it any more."""
+    now = time.time()
+    while (told := cloud.health()) is not None and told["saved_at"] < now and not told["trouble"]:
+        time.sleep(0.1)
 
 
 def trouble() -> list[str]:
