@@ -9,10 +9,12 @@ from itertools import islice
 
 from darkroom import receipt
 from darkroom.csv_export import original_text
-from darkroom.erasure import block_list, certificate, outcome, request
+from darkroom.erasure import block_list, certificate, outcome, plan, request
 from darkroom.erasure.doomed import remove_version
 from darkroom.erasure.mentions import Mentions
+from darkroom.erasure.narrowing import narrowed_outcome, narrowed_plan, narrowed_request
 from darkroom.erasure.outcome import Outcome, outcome_key
+from darkroom.erasure.plan import plan_key
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.uploads import Left
 from darkroom.errors import ObjectNotFoundError, TransientError
@@ -70,6 +72,7 @@ class ErasureCompletion:
         self._issue(asked, done, self._make_sure(asked, done))
         left = {one for several in done.left.values() for one in several}
         if left:
+            self._narrow(record, asked, done)
             self.runs.fail(record, _left_words(left))
         else:
             self._end(record)
@@ -198,9 +201,20 @@ class ErasureCompletion:
         """Sign a certificate for each request: once, and anew where something was left."""
         for one in asked:
             known = self._certificate(one.id)
-            if known is None or certificate.unpack(known).get("left"):
-                signed = certificate.issue(one, done, looked_at, self.signer)
+            earlier = certificate.unpack(known) if known else None
+            if earlier is None or earlier.get("left"):
+                signed = certificate.issue(one, done, looked_at, self.signer, earlier)
                 self._results.write(erasure_certificate(one.id), certificate.pack(signed))
+
+    def _narrow(self, record: RunRecord, asked: Sequence[ErasureRequest], done: Outcome) -> None:
+        """Forget the names of all that is gone; what is left stays asked for."""
+        for one in asked:
+            left = done.left.get(one.id, [])
+            narrowed = request.pack(narrowed_request(one, left))
+            self._results.write(erasure_request(one.id), narrowed)
+        known = plan.unpack(self._results.read(plan_key(record.key)))
+        self._results.write(plan_key(record.key), plan.pack(narrowed_plan(known, done.left)))
+        self._results.write(outcome_key(record.key), outcome.pack(narrowed_outcome(done)))
 
     def _certificate(self, number: str) -> bytes | None:
         try:

@@ -38,9 +38,14 @@ class Signer(Protocol):
 
 
 def issue(
-    request: ErasureRequest, outcome: Outcome, looked_at: Mapping[str, int], signer: Signer
+    request: ErasureRequest,
+    outcome: Outcome,
+    looked_at: Mapping[str, int],
+    signer: Signer,
+    earlier: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The signed certificate of one request."""
+    """The signed certificate of one request; with what the `earlier` one says, which something was
+    left of."""
     found, left = outcome.found[request.id], outcome.left.get(request.id, [])
     erased = set(found.keys) - {one.key for one in left}
     remaining = sorted(set(outcome.pca_before) - set(outcome.doomed) | {outcome.version} - {0})
@@ -61,6 +66,7 @@ def issue(
         "verified": {"looked_at": {**outcome.looked_at, **looked_at}, "found": 0},
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    document = _with_earlier(document, earlier) if earlier else document
     signature = signer.sign(digest_of(document))
     return {
         **document,
@@ -69,6 +75,19 @@ def issue(
             "key_id": signature.key_id,
             "value": base64.b64encode(signature.value).decode(),
         },
+    }
+
+
+def _with_earlier(document: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for and what is gone, of both."""
+    asked = ("selector", "values", "selector_values", "keep_copies")
+    lists = ("images", "contents", "upload_version_ids")
+    versions = {**earlier["pca_versions"], "after": document["pca_versions"]["after"]}
+    return {
+        **document,
+        **{name: earlier[name] for name in asked},
+        **{name: sorted({*earlier[name], *document[name]}) for name in lists},
+        "pca_versions": versions,
     }
 
 

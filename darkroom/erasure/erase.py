@@ -14,7 +14,7 @@ from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.outcome import Outcome, outcome_key
 from darkroom.erasure.outcome import pack as pack_outcome
 from darkroom.erasure.places import Places
-from darkroom.erasure.plan import Plan, make_plan, with_later_versions
+from darkroom.erasure.plan import Plan, make_plan, plan_key, with_later_versions
 from darkroom.erasure.refit import replace_version, restate_statistics
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
@@ -68,7 +68,7 @@ class Eraser:
         """The plan that was begun; another where none was: until it is blocked nothing is removed,
         and what was uploaded and worked since has to go, too."""
         try:
-            known = plan.unpack(self.places.results.read(self._plan_key))
+            known = plan.unpack(self.places.results.read(plan_key(self.run)))
         except ObjectNotFoundError:
             known = None
         if known is not None and known.blocked:
@@ -91,6 +91,9 @@ class Eraser:
                     version.key, batch_of(version.key, "")
                 ):
                     mine.append(version.key)
+                if version.key in mine:
+                    counts = known.found[request.id].counts
+                    counts["upload_versions"] = counts.get("upload_versions", 0) + 1
             if version.key in known.keys:
                 news.append(version)
         return replace(
@@ -100,14 +103,10 @@ class Eraser:
             left=[found for found in again if isinstance(found, Left)],
         )
 
-    @property
-    def _plan_key(self) -> str:
-        return f"{self.run.erasure}/plan.json.gz"
-
     def _noted(self, todo: Plan, **changes: Any) -> Plan:
         """The plan with changes, stored: an attempt that comes after this one goes on from it."""
         changed = replace(todo, **changes)
-        self.places.results.write(self._plan_key, plan.pack(changed))
+        self.places.results.write(plan_key(self.run), plan.pack(changed))
         return changed
 
     def _block(self, todo: Plan) -> BlockList:

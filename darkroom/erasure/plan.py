@@ -259,6 +259,11 @@ def with_later_versions(plan: Plan, results: Store) -> Plan:
     )
 
 
+def plan_key(run: Run) -> str:
+    """Where the plan of an erasure lies."""
+    return f"{run.erasure}/plan.json.gz"
+
+
 def pack(plan: Plan) -> bytes:
     """As JSON, gzip."""
     return gzip.compress(json.dumps(asdict(plan), ensure_ascii=False).encode(), mtime=0)
