@@ -9,7 +9,7 @@ CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml 
   setuptools wcwidth wheel xmod
 WITH_DEV := demo job cloud functions catalog api
 
-.PHONY: demo test test-pipeline test-stack test-rest faults check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
+.PHONY: demo test test-pipeline test-stack test-rest faults chaos check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -18,12 +18,16 @@ demo: $(VENV)/.demo
 	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
 # the tests of the whole stack mostly wait: they run beside the others, in two groups
-PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_cli.py
+PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_cli.py \
+  tests/chaos/test_kills.py tests/chaos/test_names.py tests/chaos/test_full_disk.py
 STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py tests/test_slides.py \
-  tests/test_notebooks.py tests/test_query.py tests/test_entry_point.py tests/test_java.py
+  tests/test_notebooks.py tests/test_query.py tests/test_entry_point.py tests/test_java.py \
+  tests/chaos/test_the_port.py tests/chaos/test_overload.py
 
 test: $(VENV)/.dev
+	@$(BIN)/python -m tests.left_out begin
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-pipeline test-stack test-rest
+	@$(BIN)/python -m tests.left_out tell
 
 test-pipeline: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PIPELINE_TESTS)
@@ -38,6 +42,11 @@ test-rest: $(VENV)/.dev
 faults: $(VENV)/.dev
 	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/test_faults.py \
 	  tests/functions/test_erasure_faults.py
+
+# a bad day, whole: kills, full disks, poison, links, websites, each at every point and with every
+# name; some fifteen minutes (`make check` takes a part of the points)
+chaos: $(VENV)/.dev
+	DARKROOM_EVERY_FAULT=1 DARKROOM_ALL_CHAOS=1 $(BIN)/python -m pytest tests/chaos --durations=10
 
 check: lint
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types template

@@ -21,6 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from darkroom.backbone import Backbone, load_backbone
+from tests.left_out import Recorder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Recorder(str(os.getpid())))
 
 
 @pytest.fixture(autouse=True, scope="session")

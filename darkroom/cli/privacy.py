@@ -144,9 +144,11 @@ def _removed(told: Mapping[str, Any]) -> str:
     counts = ", ".join(
         f"{place.replace('_', ' ')} {count}" for place, count in told["removed"].items() if count
     )
-    if not told["images"]:
+    left = told.get("left", [])
+    if not told["images"] and not left:
         return "nothing was held of what was asked for"
-    return f"{len(told['images'])} files erased ({counts})"
+    rest = f"; {len(left)} names could NOT be erased" if left else ""
+    return f"{len(told['images'])} files erased ({counts}){rest}"
 
 
 def _words(stack: Stack, record: RunRecord) -> str:
