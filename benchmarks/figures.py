@@ -28,6 +28,7 @@ from emr_serverless_job.featurize import PART_IMAGES
 from functions.job_runs import worker_conf
 from functions.web.explore_view import MOST_IMAGES
 from local_cloud.spark_submit import LOG_SECONDS
+from local_cloud.storage_room import RESERVE_BYTES
 
 # what AWS sets, as its documents say in 2026
 AWS = {
@@ -108,6 +109,7 @@ def held() -> Mapping[str, Any]:
                 "megabytes": Limits().max_bytes >> 20,
                 "megapixels": Limits().max_pixels // 10**6,
             },
+            "local_cloud": {"reserve_megabytes": RESERVE_BYTES >> 20},
         },
     }
 

@@ -11,8 +11,12 @@ from darkroom.errors import TransientError
 
 Item = TypeVar("Item")
 
-_MORE_TIME = ("Throttling", "ThrottlingException", "ProvisionedThroughputExceededException",
-              "RequestLimitExceeded", "TooManyRequestsException", "SlowDown")  # fmt: skip
+_MORE_TIME = (
+    "ConflictException",  # of an application that starts or stops
+    "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "ServiceQuotaExceededException", "SlowDown", "Throttling", "ThrottlingException",
+    "TooManyRequestsException",
+)  # fmt: skip
 
 
 def failing(

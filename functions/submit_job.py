@@ -63,8 +63,8 @@ def look_at(record: SQSRecord) -> None:
     """Advance one run; a timer comes again as long as the run is open."""
     work = work_in(record.body)
     left = advance(work.run, station())
-    if work.run.batch == ERASURES and left is not None and left.state == State.FAILED:
-        erasures().release()
+    if left is not None and left.state == State.FAILED:  # others may have waited for it
+        erasures().release() if work.run.batch == ERASURES else erasures().wake()
     if work.timer and left is not None and left.state == State.OPEN:
         # a count that is reached wakes the run by itself; until then it is not counted again
         closing = closing_of(left, rules(), count_images=lambda: 0)

@@ -8,10 +8,10 @@ import json
 import os
 import random
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -173,32 +173,17 @@ def test_the_same_run_twice_changes_not_a_byte(
     assert snapshot(tmp_path / "out") == first
 
 
-@pytest.fixture
-def pipe_writer(tmp_path: Path) -> Iterator[tuple[Path, threading.Event]]:
-    """A picture that a reader has to wait for until the event is set."""
-    pipe, ready = tmp_path / "pipe.jpg", threading.Event()
-    os.mkfifo(pipe)
-    stop = threading.Event()
+class WaitsForGate(featurize._ManifestTask):
+    """The part with the slow picture waits until a file called `gate` lies beside its folder."""
 
-    def write() -> None:
-        ready.wait(60)
-        while not stop.is_set():
-            try:
-                handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:  # nobody reads just now
-                stop.wait(0.02)
-                continue
-            os.set_blocking(handle, True)
-            with os.fdopen(handle, "wb") as file:
-                file.write(jpeg(77))
-            stop.wait(0.2)
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    yield pipe, ready
-    stop.set()
-    ready.set()
-    writer.join()
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            entries = [entry for row in batch.to_pylist() for entry in row["entries"]]
+            if any(entry["key"].endswith("slow.jpg") for entry in entries):
+                gate = Path(entries[0]["store"].removeprefix("file://")) / "gate"
+                while not gate.exists():
+                    sleep(0.02)
+            yield from super().__call__(iter([batch]))
 
 
 def python_workers() -> list[int]:
@@ -220,19 +205,20 @@ def test_a_killed_python_worker_changes_nothing(
     photos: Photos,
     tmp_path: Path,
     onnx_bytes: bytes,
-    pipe_writer: tuple[Path, threading.Event],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pipe, ready = pipe_writer
-    entries = [*walk_folder(photos(80)), Entry(tmp_path.as_uri(), pipe.name)]
-    asked = request(entries, tmp_path / "out", onnx_bytes)
+    folder = photos(80)
+    (folder / "slow.jpg").write_bytes(jpeg(77))
+    monkeypatch.setattr(featurize, "_ManifestTask", WaitsForGate)
+    asked = request(folder, tmp_path / "out", onnx_bytes)
     killed: list[int] = []
 
     def kill_once(done: int) -> None:
-        if done >= 64 and not killed:  # every part but the one that waits for the pipe
+        if done >= 64 and not killed:  # every part but the one that waits
             for worker in python_workers():
                 os.kill(worker, signal.SIGKILL)
                 killed.append(worker)
-            ready.set()
+            (tmp_path / "gate").touch()
 
     account = run_job(engine, asked, kill_once)
     assert killed

@@ -13,9 +13,10 @@ import boto3
 
 from darkroom import receipt, strict_json, versions
 from darkroom.cli.stack import Stack
-from darkroom.erasure import plan, request
+from darkroom.erasure import request
 from darkroom.erasure.mentions import Mentions
-from darkroom.erasure.plan import Plan, featured_in, make_plan
+from darkroom.erasure.plan import Plan
+from darkroom.erasure.planning import add_logs, featured_in, make_plan
 from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.shares import Share
@@ -56,7 +57,7 @@ def submit(stack: Stack, asked: ErasureRequest) -> RunRecord:
 def find(stack: Stack, asked: ErasureRequest) -> Plan:
     """All that the request takes, found from here. Changes nothing."""
     found = make_plan(stack.results, stack.versions, [asked], on_threads(stack.results))
-    plan.add_logs(found, stack.artifacts, "logs")
+    add_logs(found, stack.artifacts, "logs")
     return found
 
 

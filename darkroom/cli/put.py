@@ -128,7 +128,7 @@ def _send(
     name = path.relative_to(root).as_posix()
     try:
         if path.stat().st_size > _MOST_BYTES:
-            return f"{printable(name)} (more than {_MOST_BYTES} bytes, of which no image is)"
+            return f"{printable(name)} (larger than 1 GB: no image is)"
         data = read_regular(path)
     except OSError as error:
         return f"{printable(name)} ({error.strerror})"

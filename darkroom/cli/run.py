@@ -77,6 +77,7 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
         listed = scan.entries
         say_left_out(scan)
         if not listed:
+            require_all_reached(scan)
             raise UsageError(f"there are no files in {options.folder}")
         run, entries = next_run(results, batch, listed)
         if not entries:

@@ -14,7 +14,8 @@ from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.outcome import Outcome, outcome_key
 from darkroom.erasure.outcome import pack as pack_outcome
 from darkroom.erasure.places import Places
-from darkroom.erasure.plan import Plan, make_plan, plan_key, with_later_versions
+from darkroom.erasure.plan import Plan, plan_key
+from darkroom.erasure.planning import add_logs, make_plan, with_later_versions
 from darkroom.erasure.refit import replace_version, restate_statistics
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
@@ -74,7 +75,7 @@ class Eraser:
         if known is not None and known.blocked:
             return with_later_versions(self._looked_for_again(known, requests), self.places.results)
         made = make_plan(self.places.results, self.places.uploads, requests, self.places.spread)
-        plan.add_logs(made, self.places.logs, self.places.log_folder)
+        add_logs(made, self.places.logs, self.places.log_folder)
         return self._noted(made)
 
     def _looked_for_again(self, known: Plan, requests: Sequence[ErasureRequest]) -> Plan:

@@ -112,6 +112,7 @@ const FR = {
 const TOLD = [
   [/^the images whose content has the smallest SHA-256$/, "les images dont le contenu a le plus petit SHA-256"],
   [/^all (\d+) announced files are there$/, "les $1 fichiers annoncés sont là"],
+  [/^all (\d+) announced files are there, with those of earlier runs$/, "les $1 fichiers annoncés sont là, avec ceux des exécutions précédentes"],
   [/^marked as ready$/, "marqué comme prêt"],
   [/^quiet for (\d+) s$/, "rien n’est arrivé depuis $1 s"],
   [/^open for (\d+) s, the limit$/, "ouvert depuis $1 s, la limite"],

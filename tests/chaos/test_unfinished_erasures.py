@@ -248,7 +248,7 @@ def test_an_erasure_that_died_for_good_somewhere_lets_others_pass_and_is_finishe
 ) -> None:
     """Both attempts die after so many calls. Then a batch is worked, with a new PCA version fitted
     on whatever the erasure has left, and a failed run is retried; then the erasure is."""
-    for module in ("search", "plan", "erase", "verify", "mentions"):
+    for module in ("search", "planning", "erase", "verify", "mentions"):
         monkeypatch.setattr(
             f"darkroom.erasure.{module}.read_ahead", lambda read, items, depth: map(read, items)
         )

@@ -28,7 +28,7 @@ _OF_ATTEMPTS = {"attempt", "give_up_after", "billed_attempt", "vcpu_hours", "mem
                 "storage_gb_hours", "cost"}  # fmt: skip
 _READ_AHEAD = (
     "functions.sealing", "darkroom.csv_export", "darkroom.receipt", "darkroom.erasure.search",
-    "darkroom.erasure.plan", "darkroom.erasure.erase", "darkroom.erasure.verify",
+    "darkroom.erasure.planning", "darkroom.erasure.erase", "darkroom.erasure.verify",
     "darkroom.erasure.mentions",
 )  # fmt: skip
 
