@@ -71,18 +71,27 @@ class _Walk:
     def _is_entered(self, path: Path) -> bool:
         """Whether the walk goes into a folder: not by a link, unless links are followed, and never
         twice."""
-        if path.is_symlink() and not self.follow_links:
+        if os.path.islink(path) and not self.follow_links:
             self.scan.left_out.append(LeftOut(self._name(path), "a link to a folder"))
             return False
         identity = _identity(path)
-        if path.is_symlink() and identity in self._seen:
-            reason = "a link to a folder that is there already"
-            self.scan.left_out.append(LeftOut(self._name(path), reason))
+        if identity in self._seen:
+            reason = (
+                "a folder that a link led to" if not os.path.islink(path) else "a link to a folder"
+            )
+            self.scan.left_out.append(LeftOut(self._name(path), f"{reason} that is there already"))
             return False
         self._seen.add(identity)
         return True
 
     def _take(self, path: Path) -> None:
+        try:
+            self._take_if_reachable(path)
+        except OSError as error:  # in a folder that may be listed, but not entered
+            reason = f"cannot be looked at: {error.strerror}"
+            self.scan.unreachable.append(LeftOut(self._name(path), reason))
+
+    def _take_if_reachable(self, path: Path) -> None:
         if not _is_utf8(path):
             reason = "its name is not valid UTF-8: rename it"
             self.scan.unreachable.append(LeftOut(self._name(path), reason))

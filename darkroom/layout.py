@@ -138,6 +138,8 @@ def run_of(key: str) -> Run:
 def run_in(text: str) -> Run:
     """The run that `Run.in_ascii` names. Raises `ValueError` for anything else."""
     batch, _, number = text.rpartition("/")
+    if not batch or not re.fullmatch("[1-9][0-9]{0,8}", number):
+        raise ValueError(f"{text!r} names no run")
     return Run(unquote(batch, errors="strict"), int(number))
 
 

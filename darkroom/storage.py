@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from uuid import uuid4
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
 
 _PARTIAL = ".partial"
+_OURS = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(_PARTIAL)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ def read_uri(uri: str) -> bytes:
 def clear_partial(root: Path) -> None:
     """Remove what writers left behind that were killed. Only for who knows that nobody writes."""
     for path in root.rglob(f".*{_PARTIAL}"):
-        path.unlink(missing_ok=True)
+        if _OURS.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 class LocalStore(Store):

@@ -18,6 +18,7 @@ def parse(text: str | bytes) -> Any:
     ValueError: nested too deeply
     """
     try:
+        text = text.decode() if isinstance(text, bytes) else text
         return json.loads(text, parse_constant=_no_number)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error

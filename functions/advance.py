@@ -12,19 +12,19 @@ two calls is repaired by the next call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.errors import ConflictError, DarkroomError
 from darkroom.layout import ERASURES, Run
 from functions.isolation import is_of_the_moment
 from functions.queues import WorkQueues
-from functions.records import RunRecord, State
+from functions.records import RunRecord, State, trouble_of
 from functions.runs import RunTable
 
 Step = Callable[[RunRecord], bool]
 
 _MOST_FAILED_TRIES = 5
-_LONGEST_TROUBLE = 300
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def advance(run: Run, station: Station) -> RunRecord | None:
             return record
         try:
             if not step(record):
+                _forget_trouble(record, station)
                 return record
         except ConflictError:  # someone else moved it: look again
             continue
@@ -65,9 +66,10 @@ def advance(run: Run, station: Station) -> RunRecord | None:
 def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
     """Whether what a step raised ends the run: what cannot be otherwise, at once, and what nobody
     foresaw, when it has come again and again. Everything waits for a run that goes on for ever, and
-    nobody knows why."""
+    nobody knows why. While its job may be at work it goes on: what comes after a run that has ended
+    may not meet its job."""
     words = str(error) if isinstance(error, DarkroomError) else f"{type(error).__name__}: {error}"
-    passing, tries = is_of_the_moment(error), record.failed_tries + 1
+    passing, tries = is_of_the_moment(error) or _may_have_a_job(record), record.failed_tries + 1
     current = station.runs.get(record.key)
     if current is None or current.state != record.state:
         return False
@@ -75,8 +77,21 @@ def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
         if not passing and (isinstance(error, DarkroomError) or tries >= _MOST_FAILED_TRIES):
             station.fail(current, words)
             return True
-        told = {"trouble": words[:_LONGEST_TROUBLE], "failed_tries": tries - passing}
+        told = {"trouble": trouble_of(words), "failed_tries": tries - passing}
         station.runs.change(current, changed_at=current.changed_at, **told)
     except ConflictError:  # it has moved on
         pass
     return False
+
+
+def _may_have_a_job(record: RunRecord) -> bool:
+    """From the moment that the token is stored, a job may have been started."""
+    started = record.state == State.SEALED and bool(record.client_token)
+    return started or record.state in (State.SUBMITTED, State.RUNNING)
+
+
+def _forget_trouble(record: RunRecord, station: Station) -> None:
+    """A step that returns has got past what kept it."""
+    if record.trouble:
+        with suppress(ConflictError):
+            station.runs.change(record, changed_at=record.changed_at)

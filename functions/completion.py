@@ -25,10 +25,8 @@ from functions.notify import Notifier
 from functions.observability import logger
 from functions.prices import Prices
 from functions.queues import WorkQueues
-from functions.records import RunRecord, State
+from functions.records import RunRecord, State, trouble_of
 from functions.runs import RunTable
-
-_LONGEST_TROUBLE = 300
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ class Completion:
         logger.error("left out", extra={"batch": run.batch, "run": run.number, "error": words})
         other = self.runs.get(run)
         if other is not None and other.state == State.DONE:
-            self.runs.change(other, changed_at=other.changed_at, trouble=words[:_LONGEST_TROUBLE])
+            self.runs.change(other, changed_at=other.changed_at, trouble=trouble_of(words))
 
     def _finish(self, record: RunRecord, account: Receipt) -> None:
         record = self.with_late_bill(record)

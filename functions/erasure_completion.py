@@ -107,7 +107,7 @@ class ErasureCompletion:
         for version in done.doomed:
             self.runs.catalog.remove_version(version)
             remove_version(self._results, version)
-        gone = [run for run in done.removed if not self._is_new(run, done)]
+        gone = [run for run in done.removed if not _is_new(self.runs.runs.get(run), done)]
         self.runs.catalog.remove_runs(gone, done.pca_before)
         for run, files in done.runs:
             self._restate(run, files)
@@ -121,11 +121,6 @@ class ErasureCompletion:
                     if text != _UNTOLD and mentions.in_text(text)}  # fmt: skip
             if told:
                 self.runs.runs.change(record, changed_at=record.changed_at, **told)
-
-    def _is_new(self, run: Run, done: Outcome) -> bool:
-        """Whether the number was taken again, by uploads that came after the erasure's plan."""
-        record = self.runs.runs.get(run)
-        return record is not None and record.opened_at >= done.planned_at
 
     def _restate(self, run: Run, files: int) -> None:
         """The counts in a run's record, as its receipt now has them."""
@@ -156,7 +151,8 @@ class ErasureCompletion:
         """A run that waits for uploads, and has none but erased ones."""
         record = self.runs.runs.latest(batch)
         emptied = {key.rpartition("/")[2].partition(".")[0] for key in done.emptied}
-        if record is not None and record.state == State.OPEN and record.parts <= emptied:
+        emptied_run = record is not None and record.parts <= emptied
+        if record and emptied_run and record.state == State.OPEN and not _is_new(record, done):
             self.runs.runs.remove(record)
 
     def _make_sure(self, asked: Sequence[ErasureRequest], done: Outcome) -> dict[str, int]:
@@ -184,7 +180,9 @@ class ErasureCompletion:
         found += sum(map(mentions.in_text, texts))
         if found:
             raise TransientError(f"{found} traces of erased images are still there")
-        return {"csv_lines": lines, "run_records": len(records), "dead_letters": dead}
+        looked_at = {"csv_lines": lines, "run_records": len(records), "dead_letters": dead}
+        unreadable = self.runs.runs.unreadable()
+        return {**looked_at, **({"unreadable_run_records": unreadable} if unreadable else {})}
 
     def _csv_paths(self, run: Run) -> Iterator[str]:
         """The paths in a run's CSV, read as a stream."""
@@ -245,6 +243,11 @@ class ErasureCompletion:
             csv_progress={},
         )
         self.runs.report(ended)
+
+
+def _is_new(record: RunRecord | None, done: Outcome) -> bool:
+    """Whether a run's number was taken again, by uploads that came after the erasure's plan."""
+    return record is not None and record.opened_at >= done.planned_at
 
 
 def _left_words(left: Collection[Left]) -> str:

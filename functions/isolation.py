@@ -11,10 +11,12 @@ from darkroom.errors import TransientError
 
 Item = TypeVar("Item")
 
-_MORE_TIME = (
+_PASSING_STATUS = (408, 429)
+_PASSING = (
+    "ConcurrentModificationException",  # of Glue
     "ConflictException",  # of an application that starts or stops
-    "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-    "ServiceQuotaExceededException", "SlowDown", "Throttling", "ThrottlingException",
+    "ExpiredTokenException", "LimitExceededException", "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded", "RequestTimeout", "ServiceQuotaExceededException", "SlowDown",
     "TooManyRequestsException",
 )  # fmt: skip
 
@@ -47,5 +49,7 @@ def is_of_the_moment(error: Exception) -> bool:
     """Whether the same call may go through later, whatever it was about."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response.get("Error", {}).get("Code") in _MORE_TIME
+        code = str(error.response.get("Error", {}).get("Code"))
+        is_passing = code in _PASSING or "Throttl" in code
+        return is_passing or status >= 500 or status in _PASSING_STATUS
     return isinstance(error, TransientError | BotoCoreError | OSError)

@@ -23,6 +23,7 @@ class State(StrEnum):
     FAILED = "FAILED"
 
 
+_LONGEST_TROUBLE = 500
 FINISHED = (State.DONE, State.FAILED)
 UNFINISHED = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
 
@@ -96,6 +97,12 @@ class RunRecord:
     def files_given(self) -> int:
         """How many files this run and those before it were given, as far as is known."""
         return self.files_before + (self.uploads if self.images is None else self.images)
+
+
+def trouble_of(words: str) -> str:
+    """Words for a record's `trouble`. They are not cut: half a name would be left of them by an
+    erasure."""
+    return words if len(words) <= _LONGEST_TROUBLE else "see the function's log"
 
 
 def record_of(item: Mapping[str, Any]) -> RunRecord:

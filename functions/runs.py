@@ -79,8 +79,12 @@ class RunTable:
         )
 
     def every(self) -> Iterator[RunRecord]:
-        """All runs of all batches, in no order."""
+        """All runs of all batches that can be read, in no order."""
         yield from self._pages(self.table.scan, ConsistentRead=True)
+
+    def unreadable(self) -> int:
+        """How many records cannot be read: nobody knows what they say."""
+        return sum(_readable(item) is None for item in self._items(self.table.scan))
 
     def register(self, run: Run, part: Part, latest: RunRecord | None) -> RunRecord:
         """Add a part to a run that is open, opening it if it does not exist.
@@ -181,9 +185,12 @@ class RunTable:
             raise ConflictError(f"{record.key} was changed by someone else") from error
 
     def _pages(self, read: Any, **query: Any) -> Iterator[RunRecord]:
+        yield from filter(None, map(_readable, self._items(read, **query)))
+
+    def _items(self, read: Any, **query: Any) -> Iterator[Mapping[str, Any]]:
         while True:
             answer = read(**query)
-            yield from filter(None, map(_readable, answer["Items"]))
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

@@ -67,7 +67,7 @@ def look_at(record: SQSRecord) -> None:
         erasures().release() if work.run.batch == ERASURES else erasures().wake()
     if work.timer and left is not None and left.state == State.OPEN:
         # a count that is reached wakes the run by itself; until then it is not counted again
-        closing = closing_of(left, rules(), count_images=lambda: 0)
+        closing = closing_of(left, rules(), lambda: min(left.uploads, (left.expected or 1) - 1))
         station().queues.wake(work.run, closing.at - time() + 1)
 
 

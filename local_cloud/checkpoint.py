@@ -41,8 +41,14 @@ class Checkpoint:
     def begin(self) -> None:
         """After the start: tell of what may have been lost, then save each second."""
         if self._unclean.is_file():
-            self._tell_again(float(self._unclean.read_text()) - _OVERLAP_SECONDS)
+            self._tell_again(self._since() - _OVERLAP_SECONDS)
         threading.Thread(target=self._save_each_second, name="checkpoint", daemon=True).start()
+
+    def _since(self) -> float:
+        try:
+            return float(self._unclean.read_text())
+        except ValueError:  # a full disk left it empty: all is told again
+            return _OVERLAP_SECONDS
 
     def end(self) -> None:
         """After a clean stop, which saved everything."""
@@ -75,7 +81,9 @@ class Checkpoint:
                 self._save(name, state)
                 self._saved[name] = text
         if not self._stop.is_set():
-            self._unclean.write_text(str(began))
+            beside = self._unclean.with_suffix(".partial")
+            beside.write_text(str(began))
+            beside.replace(self._unclean)
             self.saved_at = began
 
     def _save(self, name: str, state: Any) -> None:

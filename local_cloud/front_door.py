@@ -10,11 +10,12 @@ line is long.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,7 @@ _MOST_BYTES = 6 * 1024 * 1024  # as Lambda takes
 _PREFERRED = "darkroom-api"
 _MOST_CONNECTIONS = 256
 _SILENT_SECONDS = 20.0  # of a connection that says nothing, be it in the middle of a request
+_LONGEST_SECONDS = 60.0  # of a request that comes byte by byte
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,20 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _SILENT_SECONDS
 
+    def handle_one_request(self) -> None:
+        """One request; cut off where it takes too long to come."""
+        self._deadline = threading.Timer(_LONGEST_SECONDS, self._cut_off)
+        self._deadline.daemon = True
+        self._deadline.start()
+        try:
+            super().handle_one_request()
+        finally:
+            self._deadline.cancel()
+
+    def _cut_off(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
     def do_GET(self) -> None:
         self._serve()
 
@@ -193,6 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(refusal)
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._deadline.cancel()  # it is there: the answer may take its time
         event = event_of(self.command, self.path, dict(self.headers), body)
         self._write(self.front_door.answer(event))
 

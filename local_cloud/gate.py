@@ -2,15 +2,17 @@
 
 Lambda lies behind this port, so whoever may ask may run code. Browsers let any website send
 requests to loopback; so host names, origins and signatures are checked here, as AWS and S3 check
-them, and nothing that is refused is read.
+them. Of what is refused no body is read, but for the little that a signature is checked with.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,10 +22,14 @@ from local_cloud.signatures import Refusal, Request, Signatures, form_fields
 from local_cloud.storage_room import StorageRoom
 
 HEALTH = "/_darkroom/health"
+_FILE = b'name="file"'
+_HASH_LENGTH = 64
 _MOST_UNHASHED_BYTES = (
     16 * 1024 * 1024
 )  # of a request whose signature needs its body; Lambda takes 6
-_MOST_FORM_BYTES = 256 * 1024 * 1024
+_MOST_UNHASHED_AT_ONCE = 16  # of those that are large: what is held for nobody yet is bounded
+_LARGE_BYTES = 256 * 1024
+_MOST_FIELDS_BYTES = 64 * 1024  # of a form, before its file
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -44,6 +50,9 @@ class Gate:
     signatures: Signatures
     room: StorageRoom
     health: Callable[[], Mapping[str, object]]
+    large: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_MOST_UNHASHED_AT_ONCE)
+    )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request."""
@@ -63,12 +72,13 @@ class Gate:
             if headers and request.method == "OPTIONS":
                 await _answer(send, HTTPStatus.NO_CONTENT, {**headers, **_PREFLIGHT})
                 return
-            body = await self._admitted(request, receive)
+            body = await self._admitted_if_sound(request, receive)
             if request.path == HEALTH:
                 told = json.dumps(self.health()).encode()
                 await _answer(send, HTTPStatus.OK, {"content-type": "application/json"}, told)
                 return
-            with self.room.for_request(request.method, self._bucket(request), len(body)):
+            keeps = bool(self._bucket(request)) and "delete" not in request.query
+            with self.room.for_request(request.method, keeps, len(body)):
                 inner = {**scope, "headers": request.vouched_for(scope["headers"])}
                 await self.app(inner, _replayed(body, receive), _with_headers(send, headers))
         except Refusal as refusal:
@@ -84,27 +94,56 @@ class Gate:
         if foreign or request.headers.get("sec-fetch-site") == "cross-site":
             raise Refusal(HTTPStatus.FORBIDDEN, "AccessDenied", "other sites may not ask here")
 
+    async def _admitted_if_sound(self, request: Request, receive: Receive) -> bytes:
+        """`_admitted`; what cannot even be checked is refused, too."""
+        try:
+            return await self._admitted(request, receive)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "InvalidRequest",
+                          "the request cannot be understood") from error  # fmt: skip
+
     async def _admitted(self, request: Request, receive: Receive) -> bytes:
         """The body of a request that is signed. Raises `Refusal` for any other."""
         if self._bucket(request) and request.is_form:
-            body = await _body(receive, _MOST_FORM_BYTES)
-            self.signatures.require_form(form_fields(request, body))
-            return body
+            return await self._form(request, receive)
         if request.is_link:
             self.signatures.require_link(request)
-            return await _body(receive)
+            return await _body(receive, 0 if request.method in ("GET", "HEAD") else None)
         stated = request.headers.get("x-amz-content-sha256", "")
-        if stated:  # then the body is vouched for by a header, and is read after that was checked
-            self.signatures.require_header(request, b"")
-            body = await _body(receive)
-            if stated.startswith("STREAMING-"):
-                self.signatures.require_header(request, body)
-            elif stated != "UNSIGNED-PAYLOAD" and hashlib.sha256(body).hexdigest() != stated:
-                raise Refusal(HTTPStatus.BAD_REQUEST, "XAmzContentSHA256Mismatch",
-                              "the body is not the one that was signed")  # fmt: skip
-            return body
+        if not stated:
+            return await self._unhashed(request, receive)
+        self.signatures.require_header_alone(request)  # which vouches for the body
+        body = await _body(receive)
+        if stated.startswith("STREAMING-AWS4-"):
+            self.signatures.require_header(request, body)
+        elif len(stated) == _HASH_LENGTH and hashlib.sha256(body).hexdigest() != stated:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "XAmzContentSHA256Mismatch",
+                          "the body is not the one that was signed")  # fmt: skip
+        return body
+
+    async def _form(self, request: Request, receive: Receive) -> bytes:
+        """A form's fields come before its file, as S3 wants them: the file is read when they are
+        known to be good. They are looked at once more in the whole, as the service will."""
+        chunks = Chunks(receive)
+        fields = b""
+        while len(fields) < _MOST_FIELDS_BYTES and (chunk := await chunks.next()):
+            fields += chunk
+            if _FILE in fields:
+                break
+        self.signatures.require_form(form_fields(request, fields + b"--"))
+        body = fields + await chunks.rest()
+        self.signatures.require_form(form_fields(request, body))
+        return body
+
+    async def _unhashed(self, request: Request, receive: Receive) -> bytes:
+        """A body that is needed to check its own signature."""
         self.signatures.require_key(request)
-        body = await _body(receive, _MOST_UNHASHED_BYTES)
+        stated = request.headers.get("content-length", "")
+        is_large = not stated.isdigit() or int(stated) > _LARGE_BYTES
+        if is_large and self.large.locked():
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown", "too much at once: try again")
+        async with self.large if is_large else nullcontext():
+            body = await _body(receive, _MOST_UNHASHED_BYTES)
         self.signatures.require_header(request, body)
         return body
 
@@ -147,21 +186,40 @@ def _request_of(scope: Scope) -> Request:
     )
 
 
+@dataclass
+class Chunks:
+    """A request's body, piece by piece. All raise `Refusal` where it breaks off."""
+
+    receive: Receive
+    _ended: bool = False
+
+    async def next(self) -> bytes:
+        """The next piece; b'' at the end."""
+        while not self._ended:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise Refusal(HTTPStatus.BAD_REQUEST, "IncompleteBody", "the request broke off")
+            self._ended = not message.get("more_body", False)
+            if body := message.get("body", b""):
+                return bytes(body)
+        return b""
+
+    async def rest(self, most: int | None = None) -> bytes:
+        """All that is still to come, at most so many bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.next():
+            pieces.append(piece)
+            size += len(piece)
+            if most is not None and size > most:
+                raise Refusal(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "EntityTooLarge", f"{most} bytes at most"
+                )
+        return b"".join(pieces)
+
+
 async def _body(receive: Receive, most: int | None = None) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Refusal(HTTPStatus.BAD_REQUEST, "IncompleteBody", "the request broke off")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if most is not None and size > most:
-            raise Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "EntityTooLarge", f"{most} bytes at most"
-            )
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+    return await Chunks(receive).rest(most)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

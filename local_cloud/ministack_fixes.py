@@ -144,6 +144,7 @@ def _put_back(s3: Any, failed: _Write) -> None:
         objects = s3._buckets[bucket]["objects"]
         if prior is None:
             objects.pop(key, None)
+            s3._delete_persisted_object(bucket, key)  # its bytes may have been written
         else:
             objects[key] = prior
         if (bucket, key) in s3._object_versions:

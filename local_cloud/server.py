@@ -31,8 +31,10 @@ def credentials(folder: Path) -> dict[str, str]:
         secret = str(json.loads(file.read_text())["secret"])
     except FileNotFoundError:
         secret = secrets.token_urlsafe(30)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+        beside = file.with_suffix(".partial")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as made:
             json.dump({"secret": secret}, made)
+        beside.replace(file)
     return {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": secret}
 
 

@@ -57,9 +57,9 @@ class StorageRoom:
         return ""
 
     @contextmanager
-    def for_request(self, method: str, bucket: str, size_bytes: int) -> Iterator[None]:
+    def for_request(self, method: str, is_kept: bool, size_bytes: int) -> Iterator[None]:
         """Room for an object that comes. Raises `Refusal` (507) where there is none."""
-        if not bucket or method not in _KEEPING or not size_bytes:
+        if not is_kept or method not in _KEEPING:
             yield
             return
         need = size_bytes + _BESIDE_BYTES

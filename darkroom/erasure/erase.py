@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import time
@@ -22,13 +23,14 @@ from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
 from darkroom.erasure.search import part_keys
 from darkroom.erasure.uploads import Left, StoredVersion
 from darkroom.erasure.verify import Verified, Verifier
-from darkroom.errors import ObjectNotFoundError, TransientError
+from darkroom.errors import ObjectNotFoundError, TransientError, UsageError
 from darkroom.layout import Run, batch_of, run_of
 from darkroom.manifest import Entry
 from darkroom.pointer import current_number
 from darkroom.read_ahead import read_ahead
 
 _ROUNDS = 3
+_CLOCK_SECONDS = 1  # S3 tells times in whole ones
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,13 @@ class Eraser:
         todo = self._plan(requests)
         blocked = self._block(todo)
         todo = self._noted(todo, blocked=True)
-        left = self.places.uploads.delete(todo.versions)
-        todo = replace(todo, left=[*todo.left, *left])
+        left = [
+            *self.places.uploads.delete(todo.versions),
+            *self.places.uploads.abort(todo.unfinished),
+        ]
+        todo = replace(todo, left=sorted({*todo.left, *left}))
         verifier = Verifier(self.places)
         for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
-            self.places.uploads.abort(todo.unfinished)
             # nobody is at work on an export now
             self.places.exports.abort(self.places.exports.unfinished())
             emptied = self._clear_parts(todo, blocked)
@@ -84,7 +88,8 @@ class Eraser:
         listed = [version for found in again if not isinstance(found, Left) for version in found]
         news: list[StoredVersion] = []
         for version in listed:
-            if datetime.fromisoformat(version.stored_at).timestamp() > known.made_at:
+            came_later = _stored_at(version) + _CLOCK_SECONDS > known.made_at
+            if came_later and (version.key, version.version_id) not in known.uploads:
                 continue
             for request in requests:
                 mine = known.found[request.id].keys
@@ -92,9 +97,10 @@ class Eraser:
                     version.key, batch_of(version.key, "")
                 ):
                     mine.append(version.key)
-                if version.key in mine:
+                if version.key in mine and version not in known.versions:
+                    kind = "delete_markers" if version.is_marker else "upload_versions"
                     counts = known.found[request.id].counts
-                    counts["upload_versions"] = counts.get("upload_versions", 0) + 1
+                    counts[kind] = counts.get(kind, 0) + 1
             if version.key in known.keys:
                 news.append(version)
         return replace(
@@ -151,7 +157,10 @@ class Eraser:
             restate_statistics(self.places.results, self.places.spread, run)
 
     def _remove(self, run: Run, todo: Plan) -> None:
-        """All of a run of which nothing stays."""
+        """All of a run of which nothing stays. Its manifest names nothing any more: one that does
+        is of uploads that came since, and took the number of a run that was forgotten."""
+        if self._files_of(run):
+            return
         placed = {run.results_pca(version) for version in todo.pca_versions}
         placed |= {file.rpartition("/")[0] for file in todo.files if run_of(file) == run}
         for folder in (run.results, run.rejected, run.thumbnails, run.manifest, *sorted(placed)):
@@ -188,8 +197,16 @@ class Eraser:
         )
 
     def _files_of(self, run: Run) -> int:
-        keys = self.places.results.list(run.manifest, ".jsonl.gz")
-        return sum(len(manifest.unpack(self.places.results.read(key))) for key in keys)
+        """How many files the run's manifest names, as far as it can be read."""
+        count = 0
+        for key in self.places.results.list(run.manifest, ".jsonl.gz"):
+            with suppress(UsageError):
+                count += len(manifest.unpack(self.places.results.read(key)))
+        return count
+
+
+def _stored_at(version: StoredVersion) -> float:
+    return datetime.fromisoformat(version.stored_at).timestamp()
 
 
 def _left_of(request: ErasureRequest, todo: Plan) -> list[Left]:

@@ -24,8 +24,9 @@ def narrowed_plan(plan: Plan, left: Mapping[str, Sequence[Left]]) -> Plan:
     return Plan(
         found=_found(plan.found, left),
         versions=[version for version in plan.versions if version.key in names],
+        unfinished=[upload for upload in plan.unfinished if upload.key in names],
         uploads=[(key, upload) for key, upload in plan.uploads if key in names],
-        pca_versions=plan.pca_versions,
+        pca_versions=[number for number in plan.pca_versions if number not in plan.doomed],
         left=plan.left,
         made_at=plan.made_at,
         blocked=True,

@@ -114,8 +114,9 @@ class Uploads:
             return [Left(version.key, f"S3 refuses to delete it: {_code_of(error)}")]
         return []
 
-    def abort(self, unfinished: Iterable[Unfinished]) -> None:
-        """Remove the parts of uploads that were never completed."""
+    def abort(self, unfinished: Iterable[Unfinished]) -> list[Left]:
+        """Remove the parts of uploads that were never completed; what S3 refuses to remove."""
+        left: list[Left] = []
         for upload in unfinished:
             try:
                 self.s3.abort_multipart_upload(
@@ -123,6 +124,9 @@ class Uploads:
                 )
             except self.s3.exceptions.NoSuchUpload:
                 continue
+            except (ClientError, BotoCoreError) as error:
+                left.append(Left(upload.key, f"S3 refuses to abort it: {_code_of(error)}"))
+        return left
 
 
 def _code_of(error: ClientError | BotoCoreError) -> str:

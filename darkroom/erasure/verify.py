@@ -40,20 +40,24 @@ class Verifier:
         duplicates = self._duplicates(plan)
         stored = self._versions(plan)
         gone = {(version.key, version.version_id) for version in plan.versions}
+        left = {one.key for one in plan.left}
         planned = set(plan.unfinished)
         logs = self.places.logs.list(self.places.log_folder)
         found = {
             "rows": sum(row.path in keys or row.content in contents for row in rows),
             "manifest_entries": sum(map(erased, entries)),
             "upload_versions": sum(version in gone for version in stored),
-            "unfinished_uploads": sum(u in planned for u in self.places.uploads.unfinished()),
+            "unfinished_uploads": sum(
+                upload in planned and upload.key not in left
+                for upload in self.places.uploads.unfinished()
+            ),
             "unfinished_exports": len(list(self.places.exports.unfinished())),
             "duplicates": sum(path in keys for path in duplicates),
         }
         looked_at = {
             "rows": len(rows),
             "manifest_entries": len(entries),
-            "upload_keys": len({version.key for version in plan.versions}),
+            "upload_keys": len({version.key for version in plan.versions} - left),
             "receipts": len(plan.kept),
             "job_logs": len(logs),
             **({"unreadable_manifest_parts": len(unreadable)} if unreadable else {}),

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from darkroom.errors import DarkroomError
+from local_cloud.checkpoint import Checkpoint
+from local_cloud.server import credentials
 from local_cloud.signatures import Refusal
 from local_cloud.storage_room import RESERVE_BYTES, Free, StorageRoom
 from tests.chaos.accounts import assert_all_accounted
@@ -90,19 +92,28 @@ def test_room_is_counted_with_what_is_on_its_way() -> None:
     free = Free(RESERVE_BYTES + 10 * _MEGABYTE, 100_000)
     room = StorageRoom(lambda: free, said.append)
     with (
-        room.for_request("PUT", "uploads", 6 * _MEGABYTE),
+        room.for_request("PUT", True, 6 * _MEGABYTE),
         pytest.raises(Refusal) as refused,
-        room.for_request("PUT", "uploads", 6 * _MEGABYTE),
+        room.for_request("PUT", True, 6 * _MEGABYTE),
     ):
         raise AssertionError("taken")
     assert refused.value.status == 507
-    with room.for_request("PUT", "uploads", 6 * _MEGABYTE):
+    with room.for_request("PUT", True, 6 * _MEGABYTE):
         pass
     assert len(said) == 2  # full, and no longer
-    with room.for_request("DELETE", "uploads", 60 * _MEGABYTE):
+    with room.for_request("DELETE", True, 60 * _MEGABYTE):
         """What makes room is taken."""
-    with room.for_request("POST", "", 60 * _MEGABYTE):
+    with room.for_request("POST", False, 60 * _MEGABYTE):
         """So is what is about no object."""
+
+
+def test_what_was_half_written_when_the_disk_filled_up_stops_no_start(tmp_path: Path) -> None:
+    (tmp_path / "running-since").write_text("")
+    checkpoint = Checkpoint(tmp_path)
+    assert checkpoint._since() <= 10
+    (tmp_path / "credentials.partial").write_text('{"sec')
+    assert len(credentials(tmp_path)["AWS_SECRET_ACCESS_KEY"]) >= 40
+    assert credentials(tmp_path) == credentials(tmp_path)
 
 
 @pytest.mark.parametrize("free", [Free(RESERVE_BYTES - 1, 10**6), Free(10**12, 10)],

@@ -180,7 +180,7 @@ def test_what_a_killed_run_left_half_written_is_cleared_by_the_next(
     photos: Callable[..., Path], tmp_path: Path, model_file: Path
 ) -> None:
     out = tmp_path / "out"
-    left = out / "Results" / "batch=spring" / "run=1" / ".0123.partial"
+    left = out / "Results" / "batch=spring" / "run=1" / f".{'0' * 32}.partial"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
     assert LocalStore(out).list("Results") == []

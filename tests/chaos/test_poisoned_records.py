@@ -9,17 +9,19 @@ from typing import Any
 import boto3
 import pytest
 
+from darkroom.erasure.request import Selector
 from darkroom.errors import TransientError
-from darkroom.layout import Run, incoming_part
+from darkroom.layout import ERASURES, Run, incoming_part
 from functions import catalog_results, collect_uploads, reconcile, submit_job
 from functions.csv_writer import CsvWriter
+from functions.job_runs import JobWatch
 from functions.queues import WorkQueues
 from functions.records import RunRecord, State
 from functions.redrive import redrive
 from functions.sealing import Sealer
 from functions.wording import words
 from tests.chaos.test_markers import RULES
-from tests.functions.corpus import really
+from tests.functions.corpus import ask, really
 from tests.functions.world import World, sqs_record
 
 
@@ -206,6 +208,35 @@ def test_what_is_of_the_moment_never_fails_a_run(
             State.SEALED, "ConnectionError: S3 is out of reach")  # fmt: skip
     world.pump()
     assert (world.record("spring").state, world.record("spring").trouble) == (State.DONE, "")
+
+
+def test_a_run_whose_job_may_be_at_work_is_not_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GetJobRun is refused for a while: an erasure that came after the run's end would meet its
+    job."""
+    world.upload("spring/1.jpg")
+    world.deliver("uploads")
+    world.deliver("submit")
+
+    def denied(self: JobWatch, job_run_id: str) -> Any:
+        raise PoisonError("not allowed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobWatch, "look", denied)
+        for _ in range(12):
+            world.reconcile()
+            world.deliver("catalog")
+        assert world.record("spring").state == State.SUBMITTED
+        assert world.record("spring").trouble == "PoisonError: not allowed"
+        ask(world, "r1", Selector("keys", ("spring/1.jpg",)))
+        world.deliver("submit")
+        assert world.record(ERASURES).state == State.OPEN
+    world.deliver("catalog")
+    assert world.record("spring").trouble == ""
+    world.pump()
+    assert world.record("spring").state == State.DONE
+    assert world.record(ERASURES).state == State.DONE
 
 
 @pytest.mark.parametrize("how", ["raises", "incomplete"])

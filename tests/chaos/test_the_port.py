@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import stat
@@ -202,6 +203,95 @@ def test_links_are_good_for_what_and_as_long_as_they_say(
     assert over.status == HTTPStatus.FORBIDDEN
     forever = HTTP.request("GET", s3.generate_presigned_url("get_object", named, 8 * 24 * 3600))
     assert forever.status == HTTPStatus.FORBIDDEN
+
+
+def test_a_link_to_an_object_is_a_link_to_nothing_else(
+    cloud: local.LocalCloud, stack: Stack
+) -> None:
+    """Body and kind of content are not signed, and would lead to services that look at them."""
+    s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
+    named = {"Bucket": stack.uploads, "Key": "spring/1.jpg"}
+    link = s3.generate_presigned_url("get_object", named, 300)
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = "Action=PutMetricData&Version=2010-08-01&Namespace=x&MetricData.member.1.MetricName=m"
+    assert HTTP.request("GET", link, headers=kind, body=body).status == 413
+    assert HTTP.request("GET", link, headers=kind).data == jpeg(1)
+    metrics = boto3.client("cloudwatch").list_metrics(Namespace="x")["Metrics"]
+    assert metrics == []
+
+
+def test_chunks_that_are_signed_are_taken_and_forged_ones_are_not(
+    cloud: local.LocalCloud, stack: Stack
+) -> None:
+    """As SDKs for Java and others send uploads over plain HTTP."""
+    path, body = f"/{stack.uploads}/chunks.jpg", jpeg(3)
+    stated = {
+        "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "x-amz-decoded-content-length": str(len(body)),
+        "content-encoding": "aws-chunked",
+    }
+    headers = signed(cloud, "PUT", path, "s3", **stated)
+    seed = headers["Authorization"].rpartition("Signature=")[2]
+    day, scope = (
+        headers["X-Amz-Date"][:8],
+        f"{headers['X-Amz-Date'][:8]}/{cloud.region}/s3/aws4_request",
+    )
+    signer = SigV4Auth(None, "s3", cloud.region)
+    key = ("AWS4" + cloud.environment["AWS_SECRET_ACCESS_KEY"]).encode()
+    for word in (day, cloud.region, "s3", "aws4_request"):
+        key = signer._sign(key, word)
+
+    def chunk(data: bytes, previous: str) -> tuple[bytes, str]:
+        words = ["AWS4-HMAC-SHA256-PAYLOAD", headers["X-Amz-Date"], scope, previous,
+                 hashlib.sha256(b"").hexdigest(), hashlib.sha256(data).hexdigest()]  # fmt: skip
+        signature = signer._sign(key, "\n".join(words), hex=True)
+        return f"{len(data):x};chunk-signature={signature}\r\n".encode() + data + b"\r\n", signature
+
+    first, signature = chunk(body, seed)
+    last, _ = chunk(b"", signature)
+    assert ask(cloud, "PUT", path, headers, first + last).status == HTTPStatus.OK
+    assert stack.s3.get_object(Bucket=stack.uploads, Key="chunks.jpg")["Body"].read() == body
+    forged = first.replace(body[:20], b"x" * 20)
+    assert ask(cloud, "PUT", path, headers, forged + last).status == HTTPStatus.FORBIDDEN
+    stack.s3.delete_object(Bucket=stack.uploads, Key="chunks.jpg")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/x/y?X-Amz-Signature=%C3%A9&X-Amz-Credential=000000000000/20261125/eu-west-1/s3/"
+         "aws4_request&X-Amz-SignedHeaders=host&X-Amz-Date=20261125T000000Z&X-Amz-Expires=60", {}),
+        ("GET", "/x/y?X-Amz-Signature=0&X-Amz-Credential=000000000000/20261125/eu-west-1/s3/"
+         "aws4_request&X-Amz-SignedHeaders=host&X-Amz-Date=20261125T000000Z"
+         "&X-Amz-Expires=99999999999999999999", {}),
+        ("GET", "/", {"Authorization": b"AWS4-HMAC-SHA256 Credential=\xff\xfe"}),
+    ],
+    ids=["letters", "a-long-time", "bytes"],
+)  # fmt: skip
+def test_what_cannot_even_be_checked_is_refused_without_a_word_in_the_log(
+    cloud: local.LocalCloud, folder: Path, method: str, path: str, headers: Any
+) -> None:
+    log = folder / "state" / "server.log"
+    before = log.read_text(errors="replace").count("Traceback")
+    answer = ask(cloud, method, path, headers, b"")
+    assert answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN)
+    assert log.read_text(errors="replace").count("Traceback") == before
+
+
+def test_a_form_whose_fields_are_no_good_is_not_read(cloud: local.LocalCloud, stack: Stack) -> None:
+    part = "--x\r\nContent-Disposition: form-data; name="
+    head = f'{part}"key"\r\n\r\nevil.jpg\r\n{part}"file"; filename="a"\r\n\r\n'.encode()
+    lines = [
+        f"POST /{stack.uploads} HTTP/1.1",
+        f"Host: 127.0.0.1:{cloud.port}",
+        "Content-Type: multipart/form-data; boundary=x",
+        "Content-Length: 1000000000",
+        "",
+        "",
+    ]
+    with socket.create_connection(("127.0.0.1", cloud.port)) as raw:
+        raw.sendall("\r\n".join(lines).encode() + head)
+        assert raw.recv(12) == b"HTTP/1.1 403"
 
 
 def form(cloud: local.LocalCloud, stack: Stack) -> Any:
