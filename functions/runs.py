@@ -92,34 +92,12 @@ class RunTable:
         `latest` is the batch's newest run, as it was found: this one, or the one before it.
         Repeating it changes nothing. Raises `ConflictError` where the run is closed.
         """
-        values = {
-            ":open": State.OPEN,
-            ":part": part.id,
-            ":parts": {part.id},
-            ":one": 1,
-            ":uploads": part.uploads,
-            ":size": part.size_bytes,
-            ":now": to_wire(time()),
-            ":before": latest.files_given if latest else 0,
-        }
-        change = (
-            "SET #state = :open, last_upload_at = :now,"
-            " opened_at = if_not_exists(opened_at, :now),"
-            " changed_at = if_not_exists(changed_at, :now),"
-            " files_before = if_not_exists(files_before, :before)"
-        )
-        if part.marker is not None:
-            marker = _marked(part.marker)
-            values |= {f":{name}": value for name, value in marker.items()}
-            change += "".join(f", {name} = :{name}" for name in marker)
-        else:
-            values[":known"] = latest.marker_sequencer if latest else ""
-            change += ", marker_sequencer = if_not_exists(marker_sequencer, :known)"
+        sets, values = _registration(part, latest)
         try:
             answer = self.table.update_item(
                 Key=key_of(run),
-                UpdateExpression=change
-                + " ADD #parts :parts, uploads :uploads, size_bytes :size, revision :one",
+                UpdateExpression=f"SET {', '.join(sets)}"
+                " ADD #parts :parts, uploads :uploads, size_bytes :size, revision :one",
                 ConditionExpression="attribute_not_exists(#state) OR"
                 " (#state = :open AND NOT contains(#parts, :part))",
                 ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
@@ -204,6 +182,31 @@ def _readable(item: Mapping[str, Any]) -> RunRecord | None:
         _log.error("a record cannot be read: batch %r, run %s: %r",
                    item.get("batch"), item.get("run"), error)  # fmt: skip
         return None
+
+
+def _registration(part: Part, latest: RunRecord | None) -> tuple[list[str], dict[str, Any]]:
+    """What registering a part sets, and the values that its expressions name."""
+    values = {
+        ":open": State.OPEN,
+        ":part": part.id,
+        ":parts": {part.id},
+        ":one": 1,
+        ":uploads": part.uploads,
+        ":size": part.size_bytes,
+        ":now": to_wire(time()),
+        ":before": latest.files_given if latest else 0,
+    }
+    sets = ["#state = :open", "last_upload_at = :now"]
+    sets += [f"{name} = if_not_exists({name}, :now)" for name in ("opened_at", "changed_at")]
+    sets.append("files_before = if_not_exists(files_before, :before)")
+    if part.marker is None:
+        values[":known"] = latest.marker_sequencer if latest else ""
+        sets.append("marker_sequencer = if_not_exists(marker_sequencer, :known)")
+    else:
+        marker = _marked(part.marker)
+        values |= {f":{name}": value for name, value in marker.items()}
+        sets += [f"{name} = :{name}" for name in marker]
+    return sets, values
 
 
 def _marked(marker: Marker) -> dict[str, Any]:

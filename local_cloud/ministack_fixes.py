@@ -13,6 +13,14 @@ from urllib.parse import quote
 _waiting_since: dict[str, float] = {}
 
 
+def apply() -> None:
+    """All that are in force from the start."""
+    fill_batches()
+    accept_trails()
+    keep_or_refuse()
+    spell_all_keys()
+
+
 def fill_batches() -> None:
     """Let event source mappings of SQS wait for their batching window, and take more than ten
     messages at once."""

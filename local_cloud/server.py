@@ -87,10 +87,7 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     room = StorageRoom(partial(free_of, folder), logging.getLogger("storage").error)
     checkpoint = Checkpoint(folder, room.saved)
     logging.getLogger("persistence").setLevel(logging.WARNING)  # a line each second otherwise
-    fixes.fill_batches()
-    fixes.accept_trails()
-    fixes.keep_or_refuse()
-    fixes.spell_all_keys()
+    fixes.apply()
     _add_service(app, emr)
     _set_gate(app, port, page_port, room, checkpoint)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from darkroom import versions
 from darkroom.erasure.request import Selector
-from darkroom.erasure.uploads import Left, Uploads
+from darkroom.erasure.uploads import Uploads
 from darkroom.layout import ERASURES
 from functions.records import State
 from functions.retry import retry_failed
@@ -21,6 +21,7 @@ from tests.chaos.test_unfinished_erasures import (
     assert_one_truth,
     dies_after,
     refuse,
+    refuse_deletion,
     signed,
     world,
 )
@@ -89,15 +90,7 @@ def test_the_completed_certificate_says_what_is_so(
 def test_what_is_refused_again_and_again_is_counted_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delete, refusing = Uploads._delete, {"on": True}
-
-    def refused(self: Uploads, several: Any) -> Any:
-        mine = [one for one in several if refusing["on"] and one.key == GONE]
-        others = [one for one in several if one not in mine]
-        left = delete(self, others) if others else []
-        return left + [Left(one.key, "S3 refuses to delete it: AccessDenied") for one in mine]
-
-    monkeypatch.setattr(Uploads, "_delete", refused)
+    refusing = refuse_deletion(monkeypatch, GONE)
     ask(world, "r1", Selector("keys", (GONE,)))
     world.pump()
     assert signed(world, "r1")["verified"]["looked_at"]["upload_keys"] == 1  # of the copy

@@ -72,6 +72,21 @@ def refuse(monkeypatch: pytest.MonkeyPatch, *keys: str, delete_too: bool = True)
     return refusing
 
 
+def refuse_deletion(monkeypatch: pytest.MonkeyPatch, key: str) -> dict[str, bool]:
+    """S3 refuses to delete one key, in an answer that is no error, as long as the switch is on."""
+    refusing = {"on": True}
+    delete = Uploads._delete
+
+    def refused(self: Uploads, several: Any) -> Any:
+        mine = [one for one in several if refusing["on"] and one.key == key]
+        others = [one for one in several if one not in mine]
+        left = delete(self, others) if others else []
+        return left + [Left(one.key, "S3 refuses to delete it: AccessDenied") for one in mine]
+
+    monkeypatch.setattr(Uploads, "_delete", refused)
+    return refusing
+
+
 def signed(world: World, number: str) -> dict[str, Any]:
     return certificate.unpack(world.results.read(erasure_certificate(number)))
 
@@ -141,18 +156,7 @@ def test_an_object_that_cannot_be_listed_is_left_and_all_else_goes(
 def test_an_object_that_cannot_be_deleted_is_left_and_its_image_is_gone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3 refuses in an answer that is no error, for good."""
-    monkeypatch.setattr("darkroom.erasure.uploads._PAUSE_SECONDS", 0)
-    delete = Uploads._delete
-    refusing = True
-
-    def refused(self: Uploads, several: Any) -> Any:
-        mine = [one for one in several if refusing and one.key == GONE]
-        others = [one for one in several if one not in mine]
-        left = delete(self, others) if others else []
-        return left + [Left(one.key, "S3 refuses to delete it: AccessDenied") for one in mine]
-
-    monkeypatch.setattr(Uploads, "_delete", refused)
+    refusing = refuse_deletion(monkeypatch, GONE)
     ask(world, "r1", Selector("keys", (GONE,)))
     world.pump()
     record = world.record(ERASURES)
@@ -161,7 +165,7 @@ def test_an_object_that_cannot_be_deleted_is_left_and_its_image_is_gone(
     world.pump()
     assert world.record("winter").state == State.DONE
     assert traces(world, COPY, digest(b"two")) == []
-    refusing = False
+    refusing["on"] = False
     retry_failed(world.record(ERASURES), world.runs, world.queues)
     world.pump()
     assert world.record(ERASURES).state == State.DONE
