@@ -6,8 +6,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.waiting import PATIENCE_SECONDS
 
 NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
@@ -28,3 +31,11 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def open_page(browser: Browser, **context: Any) -> Page:
+    """A page in a context of its own that waits as patiently as all tests do, also in `expect`."""
+    page = browser.new_context(**context).new_page()
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    return page

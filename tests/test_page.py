@@ -20,15 +20,13 @@ from darkroom.cli import local
 from darkroom.cli.main import cli
 from darkroom.cli.stack import Stack
 from darkroom.layout import Run
-from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
+from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium, open_page
 from tests.conftest import jpeg
 from tests.local_stack import local_stack
-from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
 
 HOSTILE = "\"><img src=x onerror=document.title='owned'>.jpg"
-_MILLISECONDS = PATIENCE_SECONDS * 1000
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +54,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, cloud: local.LocalCloud, stack: Stack) -> Iterator[Page]:
     """The page in English; what it complains of fails the tests that use it."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+    opened = open_page(browser, viewport={"width": 1280, "height": 1000}, locale="en-GB")
     complaints: list[str] = []
     opened.on(
         "console", lambda message: message.type == "error" and complaints.append(message.text)
     )
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto(cloud.page, timeout=_MILLISECONDS)  # the function's first start
+    opened.goto(cloud.page)  # the function's first start
     yield opened
     assert [words for words in complaints if "503" not in words] == []  # the one that is planted
 
@@ -91,8 +89,8 @@ def finished(page: Page, folder: Path) -> Page:
     expect(page.locator("#drop")).to_contain_text("no images: 1 file")
     assert page.get_by_label("Name of the batch").input_value() == "summer"
     page.get_by_role("button", name="Upload 63 images").click()
-    expect(page.locator("#drop")).to_contain_text("63 images uploaded", timeout=_MILLISECONDS)
-    expect(page.locator("#detail .state-DONE")).to_be_visible(timeout=_MILLISECONDS)
+    expect(page.locator("#drop")).to_contain_text("63 images uploaded")
+    expect(page.locator("#detail .state-DONE")).to_be_visible()
     expect(page.locator(".map canvas")).to_be_visible()
     return page
 
@@ -222,7 +220,7 @@ def test_the_same_folder_again_sends_nothing(finished: Page, folder: Path) -> No
     finished.get_by_role("button", name="Clear").click()
     finished.locator("input[webkitdirectory]").set_input_files(folder)
     finished.get_by_role("button", name="Upload 63 images").click()
-    expect(finished.locator("#drop")).to_contain_text("63 there already", timeout=_MILLISECONDS)
+    expect(finished.locator("#drop")).to_contain_text("63 there already")
     expect(finished.locator("#drop")).to_contain_text("Nothing is new")
 
 
@@ -254,8 +252,8 @@ def test_an_upload_that_was_cut_off_goes_on(finished: Page, tmp_path: Path) -> N
     expect(finished.locator("#drop")).to_contain_text("503")
     finished.unroute("**/uploads")
     finished.get_by_role("button", name="Go on").click()
-    expect(finished.locator("#drop")).to_contain_text("3 images uploaded", timeout=_MILLISECONDS)
-    expect(finished.locator("#detail h2").first).to_have_text("cut", timeout=_MILLISECONDS)
+    expect(finished.locator("#drop")).to_contain_text("3 images uploaded")
+    expect(finished.locator("#detail h2").first).to_have_text("cut")
     finished.get_by_role("link", name="summer").click()
     expect(finished.locator("#detail h2").first).to_have_text("summer")
 
@@ -289,13 +287,12 @@ def test_the_page_fits_a_phone(finished: Page) -> None:
 def test_loading_takes_less_than_a_megabyte(
     browser: Browser, cloud: local.LocalCloud, finished: Page
 ) -> None:
-    context = browser.new_context()
-    opened = context.new_page()
+    opened = open_page(browser)
     sizes: list[int] = []
     opened.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
     opened.goto(f"{cloud.page}/#/summer")
     expect(opened.locator(".map canvas")).to_be_visible()
-    context.close()
+    opened.context.close()
     assert 20_000 < sum(sizes) < 1_000_000
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from darkroom.errors import UsageError
 from presentation import build
-from tests.browser import CHROMIUM, chromium
+from tests.browser import CHROMIUM, chromium, open_page
 
 SOURCES = {language: build.slides(language) for language in build.LANGUAGES}
 SMALLEST = 24  # pixels: 18 points, on a slide that is 1280 pixels (13.3 inches) wide
@@ -86,7 +86,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module", params=build.LANGUAGES)
 def shown(request: pytest.FixtureRequest, made: Path, browser: Browser) -> list[dict[str, Any]]:
     """What a browser shows of each slide."""
-    page: Page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page = open_page(browser, viewport={"width": 1280, "height": 720})
     page.goto((made / f"darkroom.{request.param}.html").as_uri() + "?view=print")
     page.wait_for_load_state("load")
     slides: list[dict[str, Any]] = page.evaluate(_TEXTS)

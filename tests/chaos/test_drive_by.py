@@ -14,7 +14,7 @@ import pytest
 from darkroom.cli import local
 from darkroom.cli.put import put_bytes
 from darkroom.cli.stack import Stack
-from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
+from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium, open_page
 from tests.conftest import jpeg
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
@@ -96,7 +96,7 @@ def test_a_page_of_another_site_reads_and_changes_nothing(
     before = held(stack)
     told = {"endpoint": cloud.endpoint, "uploads": stack.uploads}
     with website() as port, chromium() as browser:
-        page = browser.new_page()
+        page = open_page(browser)
         page.goto(f"http://{host}:{port}/")
         got = page.evaluate(f"(async () => {{ {_DRIVE_BY % told} }})()")
     assert [line for line in got if line[3]] == []
@@ -106,7 +106,7 @@ def test_a_page_of_another_site_reads_and_changes_nothing(
 def test_the_page_itself_uploads_and_shows(cloud: local.LocalCloud, stack: Stack) -> None:
     """With the form and the link that the API gives it, from its own origin."""
     with chromium() as browser:
-        page = browser.new_page()
+        page = open_page(browser)
         page.goto(cloud.page)
         told = page.evaluate(
             """async () => {

@@ -29,7 +29,7 @@ from functions.job_runs import JobRuns
 from functions.records import RunRecord, State
 from functions.settings import SubmitSettings, read_settings
 from functions.web.gateway import caller
-from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
+from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium, open_page
 from tests.conftest import jpeg
 from tests.functions.world import environment
 from tests.local_stack import darkroom
@@ -113,10 +113,10 @@ def test_authorizers_of_wrong_types_are_nobody(authorizer: Any, path: str) -> No
 def test_a_broken_address_in_the_page_is_no_batch(cloud: local.LocalCloud) -> None:
     complaints: list[str] = []
     with chromium() as browser:
-        page = browser.new_page(locale="en-GB")
+        page = open_page(browser, locale="en-GB")
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{cloud.page}/#/%E0%A4%A")
-        page.get_by_text("There is no batch of this name").wait_for(timeout=PATIENCE_SECONDS * 1000)
+        page.get_by_text("There is no batch of this name").wait_for()
     assert complaints == []
 
 
