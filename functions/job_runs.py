@@ -16,6 +16,7 @@ from functions.records import RunRecord
 from functions.settings import SubmitSettings
 
 ENDED_BADLY = ("FAILED", "CANCELLED")
+PYTHON = "/usr/bin/python3.11"  # of the image's three the one that the archive is built for
 _DRIVER_CORES = 2
 _WORKER_CORES = (1, 2, 4, 8, 16)
 _WAITING = ("SUBMITTED", "QUEUED", "PENDING", "SCHEDULED")
@@ -225,11 +226,16 @@ def spark_parameters(settings: SubmitSettings) -> str:
     """`sparkSubmitParameters`: the job's code, its workers, and their environment."""
     conf = worker_conf(settings.max_vcpu, settings.executor_cores)
     conf["spark.eventLog.compress"] = "false"  # erasures look through all logs
+    # S3A would ask us-east-2 for the region, and follow a bucket wherever it is
+    conf["spark.hadoop.fs.s3a.endpoint.region"] = settings.aws_region
+    conf["spark.hadoop.fs.s3a.cross.region.access.enabled"] = "false"
     environment = {
+        "PYSPARK_PYTHON": PYTHON,
         "PYTHONPATH": "./environment",
         "AWS_REGION": settings.aws_region,
         "AWS_DEFAULT_REGION": settings.aws_region,
     }
+    conf["spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON"] = PYTHON
     for place in ("spark.emr-serverless.driverEnv", "spark.executorEnv"):
         conf |= {f"{place}.{name}": value for name, value in environment.items()}
     words = [

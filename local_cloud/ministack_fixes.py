@@ -17,6 +17,7 @@ def apply() -> None:
     """All that are in force from the start."""
     fill_batches()
     accept_trails()
+    refuse_taken_tables()
     keep_or_refuse()
     spell_all_keys()
 
@@ -73,6 +74,24 @@ def accept_trails() -> None:
         "create": create,
         "delete": lambda physical_id, properties: None,
     }
+
+
+def refuse_taken_tables() -> None:
+    """Let the creation of a table fail where there is one of its name: ministack puts an empty one
+    in its place."""
+    from ministack.services import dynamodb
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+    create = handlers["create"]
+
+    def created(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        name = properties.get("TableName")
+        if name in dynamodb._tables:
+            raise ValueError(f"Table already exists: {name} (HandlerErrorCode: AlreadyExists)")
+        return create(logical_id, properties, stack)
+
+    handlers["create"] = created
 
 
 @dataclass

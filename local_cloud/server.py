@@ -20,7 +20,8 @@ from typing import Any
 
 ACCOUNT = "000000000000"
 SERVICES = ("apigateway", "cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events",
-            "glue", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "ssm", "sts")  # fmt: skip
+            "glue", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "ssm", "sts",
+            "tagging")  # fmt: skip
 
 
 def credentials(folder: Path) -> dict[str, str]:
@@ -142,6 +143,7 @@ def _add_service(app: Any, emr: Any) -> None:
     router.SERVICE_PATTERNS["emr-serverless"] = {"host_patterns": [r"emr-serverless\."]}
     provisioners._RESOURCE_HANDLERS["AWS::EMRServerless::Application"] = {
         "create": emr.create_application,
+        "update": emr.update_application,
         "delete": emr.delete_application,
     }
 

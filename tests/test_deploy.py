@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from darkroom.cli import build
 from darkroom.cli.build import build_environment, build_functions, build_job, pack
 from darkroom.cli.deploy import Deployment, deploy
+from darkroom.cli.stack_name import LONGEST
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.regions import EU_REGIONS
 
 IN_THE_ARCHIVE = ("boto3", "numpy", "obstore", "onnxruntime", "PIL")
 
@@ -85,10 +89,28 @@ def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         ("darkroom", "us-east-1", "processed in the EU alone"),
         ("darkroom", "eu-west-2", "processed in the EU alone"),
         ("darkroom", "", "choose with --region"),
-        ("Darkroom", "eu-west-1", "cannot name a stack"),
-        ("d" * 28, "eu-west-1", "at most 27"),
+        ("Darkroom", "eu-west-1", "lower-case letters"),
+        ("d", "eu-west-1", "3 to 25 characters"),
+        ("d" * 26, "eu-west-1", "3 to 25 characters"),
+        ("photos-", "eu-west-1", "no hyphen at its end"),
+        ("my--photos", "eu-west-1", "no two in a row"),
+        ("photos-aws", "eu-west-1", "'aws'"),
+        ("amazonas", "eu-west-1", "'amazon'"),
+        ("cognito-test", "eu-west-1", "'cognito'"),
     ],
-    ids=["america", "britain", "nowhere", "capitals", "too-long"],
+    ids=[
+        "america",
+        "britain",
+        "nowhere",
+        "capitals",
+        "short",
+        "long",
+        "hyphen",
+        "hyphens",
+        "aws",
+        "amazon",
+        "cognito",
+    ],
 )
 def test_bad_places_and_names_are_refused(
     name: str, region: str, words: str, tmp_path: Path
@@ -97,9 +119,20 @@ def test_bad_places_and_names_are_refused(
         deploy(Deployment(name, region, tmp_path / "model.onnx"))
 
 
+def test_a_name_that_is_long_enough_is_short_enough_everywhere() -> None:
+    """S3's rule, for each bucket of the template in each region."""
+    buckets = re.findall(r"BucketName: !Sub \"(.*)\"", (build.ROOT / "template.yaml").read_text())
+    assert len(buckets) == 4
+    for region, bucket in product(EU_REGIONS, buckets):
+        for name, value in {"StackName": "d" * LONGEST, "AccountId": "0" * 12,
+                            "Region": region}.items():  # fmt: skip
+            bucket = bucket.replace(f"${{AWS::{name}}}", value)
+        assert len(bucket) <= 63
+
+
 def test_a_parameter_that_the_template_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no parameter QuitSeconds"):
-        deploy(Deployment("d", "eu-west-1", tmp_path / "m", {"QuitSeconds": "30"}, dry_run=True))
+        deploy(Deployment("dark", "eu-west-1", tmp_path / "m", {"QuitSeconds": "30"}, dry_run=True))
 
 
 def test_a_dry_run_builds_and_sends_nothing(
@@ -109,7 +142,7 @@ def test_a_dry_run_builds_and_sends_nothing(
     model = tmp_path / "model.onnx"
     model.write_bytes(b"model")
     parameters = {"QuietSeconds": "30"}
-    deployment = Deployment("d", "eu-west-1", model, parameters, archive=False, dry_run=True)
+    deployment = Deployment("dark", "eu-west-1", model, parameters, archive=False, dry_run=True)
     assert deploy(deployment) is None
     told = capsys.readouterr().out
     assert "parameter QuietSeconds = 30" in told

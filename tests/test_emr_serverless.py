@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,68 @@ def test_a_job_that_was_cut_off_starts_again_after_a_restart(
     again.go.release()
     wait_for(revived, job, "SUCCESS")
     assert again.ran == ["a"]
+
+
+PROPERTIES = {"ReleaseLabel": "emr-spark-8.0.0", "Type": "Spark",
+              "AutoStopConfiguration": {"Enabled": True, "IdleTimeoutMinutes": 15}}  # fmt: skip
+
+
+def app_state(emr: EmrServerless) -> str:
+    path = f"/applications/{application(emr)}"
+    return str(emr.answer("GET", path, b"", {}).body["application"]["state"])
+
+
+def test_an_application_starts_with_its_job_and_stops_when_it_is_told(
+    emr: EmrServerless, runner: Runner
+) -> None:
+    assert app_state(emr) == "CREATED"
+    job = start(emr, "a", "1")
+    assert app_state(emr) == "STARTING"
+    emr.start()
+    wait_for(emr, job, "RUNNING")
+    assert app_state(emr) == "STARTED"
+    stop = f"/applications/{application(emr)}/stop"
+    assert emr.answer("POST", stop, b"", {}).error == "ValidationException"  # a job runs
+    runner.go.release()
+    wait_for(emr, job, "SUCCESS")
+    assert emr.answer("POST", stop, b"", {}).status == 200
+    assert app_state(emr) == "STOPPING"
+    later(emr, seconds=2)
+    assert app_state(emr) == "STOPPED"
+
+
+def test_an_idle_application_stops_itself_after_its_minutes(
+    emr: EmrServerless, runner: Runner
+) -> None:
+    emr.update_application(application(emr), {}, PROPERTIES, "s")
+    emr.start()
+    job = start(emr, "a", "1")
+    runner.go.release()
+    wait_for(emr, job, "SUCCESS")
+    later(emr, seconds=14 * 60)
+    assert app_state(emr) == "STARTED"
+    later(emr, seconds=2 * 60)
+    assert app_state(emr) == "STOPPED"
+
+
+@pytest.mark.parametrize("state", ["STARTING", "STARTED", "STOPPING"])
+def test_only_an_application_at_rest_is_changed_or_deleted(emr: EmrServerless, state: str) -> None:
+    number = application(emr)
+    emr._applications.all[number].update(state=state, updatedAt=time.time())
+    words = rf"\[CREATED, STOPPED\]. Current status: {state}.*InvalidRequest"
+    with pytest.raises(ValueError, match=words):
+        emr.update_application(number, {}, PROPERTIES, "s")
+    with pytest.raises(ValueError, match=words):
+        emr.delete_application(number, {})
+    emr._applications.all[number].update(state="STOPPED")
+    emr.update_application(number, {}, PROPERTIES, "s")
+    emr.delete_application(number, {})
+    assert emr.answer("GET", "/applications", b"", {}).body["applications"] == []
+
+
+def later(emr: EmrServerless, seconds: float) -> None:
+    """Let so much time pass for the application."""
+    emr._applications.all[application(emr)]["updatedAt"] -= seconds
 
 
 @pytest.mark.parametrize(

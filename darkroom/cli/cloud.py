@@ -35,6 +35,9 @@ stack_option = click.option(
     "--stack", "stack_name", default=STACK, envvar="DARKROOM_STACK", show_default=True,
     help="Name of the CloudFormation stack.",
 )  # fmt: skip
+stop_jobs_option = click.option(
+    "--stop-jobs", is_flag=True, help="Cancel Spark jobs that run, where they are in the way."
+)
 json_option = click.option("--json", "for_programs", is_flag=True, help="For programs.")
 run_option = click.option("--run", type=click.IntRange(1), help="A run; the newest unless given.")
 
@@ -186,6 +189,7 @@ def redrive_command(stack_name: str) -> None:
               help="An ONNX backbone of your own.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Build everything, send nothing.")
 @click.option("--check/--no-check", default=True, help="Verify with a tiny batch.")
+@stop_jobs_option
 def deploy_command(
     stack_name: str,
     region: str | None,
@@ -193,6 +197,7 @@ def deploy_command(
     model_path: Path | None,
     dry_run: bool,
     check: bool,
+    stop_jobs: bool,
 ) -> None:
     """Deploy Darkroom, or bring a deployed one up to date."""
     region = region or boto3.session.Session().region_name or ""
@@ -205,6 +210,7 @@ def deploy_command(
             _pairs(parameters),
             check=check,
             dry_run=dry_run,
+            stop_jobs=stop_jobs,
         )
     )
     if stack is not None:
@@ -220,19 +226,24 @@ def _pairs(parameters: tuple[str, ...]) -> dict[str, str]:
 
 @click.command("destroy")
 @stack_option
-@click.option("--delete-data", is_flag=True, help="Also delete uploads, results and history.")
+@click.option("--region", envvar="AWS_DEFAULT_REGION", help="Where the stack is.")
+@click.option("--delete-data", is_flag=True,
+              help="Also delete uploads, results, history, keys and people.")  # fmt: skip
+@stop_jobs_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def destroy_command(stack_name: str, delete_data: bool, yes: bool) -> None:
-    """Remove a deployed Darkroom."""
-    stack = open_stack(stack_name)
-    what = "with all uploads and results" if delete_data else "(buckets and table stay)"
+def destroy_command(
+    stack_name: str, region: str | None, delete_data: bool, stop_jobs: bool, yes: bool
+) -> None:
+    """Remove a deployed Darkroom, whole or half-made; with --delete-data also what an earlier
+    removal left."""
+    region = region or boto3.session.Session().region_name or ""
+    os.environ["AWS_DEFAULT_REGION"] = region
+    what = "with all uploads and results" if delete_data else "(what it holds stays)"
     if not yes:
-        asked = f"Remove the stack {stack.name} {what}? Type its name to go on"
-        if click.prompt(asked, default="", show_default=False) != stack.name:
+        asked = f"Remove the stack {stack_name} {what}? Type its name to go on"
+        if click.prompt(asked, default="", show_default=False) != stack_name:
             raise UsageError("nothing was removed")
-    region = boto3.session.Session().region_name or ""
-    destroy(stack.name, region, delete_data)
-    say(f"the stack {stack.name} is removed {what}")
+    say("\n".join(destroy(stack_name, region, delete_data, stop_jobs)))
 
 
 @click.group("local")

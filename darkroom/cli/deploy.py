@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import strftime
-from urllib.parse import urlsplit
+from typing import Any
 
 import boto3
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import BotoCoreError, ClientError
 
+from darkroom.cli import application
 from darkroom.cli.build import MODEL, ROOT, JobFiles, build_environment, build_functions, build_job
+from darkroom.cli.cloudformation import change_set, clear_away
+from darkroom.cli.endpoint import is_on_this_machine
 from darkroom.cli.home import ensure_model
-from darkroom.cli.put import put_bytes
 from darkroom.cli.say import say
 from darkroom.cli.stack import Stack, open_stack
-from darkroom.cli.status import wait_until_finished
+from darkroom.cli.stack_name import require_name
+from darkroom.cli.verify_deployment import verify
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from darkroom.regions import require_eu
-from functions.records import State
-
-_CHECK_BATCH = "darkroom-check"
-_STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,26}")
 
 
 @dataclass(frozen=True)
 class Deployment:
     """What to deploy. Without a `model`, a stack that is there keeps its own. `check` verifies with
-    a tiny batch; `archive` builds the executors' archive, which the local cloud can do without."""
+    a tiny batch; `archive` builds the executors' archive, which the local cloud can do without;
+    `stop_jobs` cancels a job that runs where the change touches the Spark application."""
 
     name: str
     region: str
@@ -43,22 +40,19 @@ class Deployment:
     archive: bool = True
     check: bool = True
     dry_run: bool = False
-
-    @property
-    def on_this_machine(self) -> bool:
-        """Whether it goes to a local cloud."""
-        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-        return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+    stop_jobs: bool = False
 
 
 def deploy(deployment: Deployment) -> Stack | None:
     """Build, deploy, upload the job, verify. None for a dry run. Safe to repeat."""
     _check(deployment)
     account = "dry-run" if deployment.dry_run else account_id()
+    if not deployment.dry_run:
+        clear_away(deployment.name)
     existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
     say("building the functions")
-    build_functions(folder, dependencies=not deployment.on_this_machine)
+    build_functions(folder, dependencies=not is_on_this_machine())
     job = _build_job(deployment, existing, folder)
     parameters = {**deployment.parameters, "Release": job.release}
     if deployment.dry_run:
@@ -71,17 +65,14 @@ def deploy(deployment: Deployment) -> Stack | None:
     stack = open_stack(deployment.name)
     if not existing:
         _upload(stack, job)
+    _remove_old_releases(stack, {job.release, (existing or stack).parameters["Release"]})
     if deployment.check:
-        _verify(stack)
+        verify(stack)
     return stack
 
 
 def _check(deployment: Deployment) -> None:
-    if not _STACK_NAME.fullmatch(deployment.name):
-        raise UsageError(
-            f"{deployment.name!r} cannot name a stack: at most 27 lower-case letters, digits and "
-            "hyphens, a letter first (buckets are named after it)"
-        )
+    require_name(deployment.name)
     require_eu(deployment.region)
     unknown = set(deployment.parameters) - _parameters_of_the_template()
     if unknown:
@@ -155,36 +146,17 @@ def _deploy_stack(deployment: Deployment, account: str, parameters: Mapping[str,
     _aws("cloudformation", "package", "--template-file", str(ROOT / "template.yaml"),
          "--s3-bucket", bucket, "--output-template-file", str(packaged))  # fmt: skip
     overrides = [f"{name}={value}" for name, value in parameters.items()]
-    try:
-        _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket", bucket,
-             "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
-             "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
-             "--parameter-overrides", *overrides)  # fmt: skip
-    except DarkroomError as error:
-        raise DarkroomError(_why_not(deployment.name) or str(error)) from error
-
-
-def _why_not(name: str) -> str:
-    """What CloudFormation says of the first resource that failed, and what to do about it."""
-    try:
-        events = boto3.client("cloudformation").describe_stack_events(StackName=name)
-    except ClientError:
-        return ""
-    failed = [
-        event
-        for event in events["StackEvents"]
-        if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
-    ]
-    if not failed:
-        return ""
-    first = failed[-1]
-    reason = f"{first['LogicalResourceId']}: {first['ResourceStatusReason']}"
-    if "already exists" in reason or "AlreadyOwnedByYou" in reason:
-        reason += (
-            f"\nIt is left from an earlier stack {name!r} that was removed without --delete-data: "
-            "choose another name with --stack, or delete it by hand"
-        )
-    return f"the stack {name} could not be deployed. {reason}"
+    said = _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket", bucket,
+                "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
+                "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
+                "--no-execute-changeset", "--parameter-overrides", *overrides)  # fmt: skip
+    changes = change_set(deployment.name, said)
+    if changes is None:
+        return
+    if application.TYPE in changes.touched:
+        application.bring_to_rest(deployment.name, deployment.stop_jobs)
+    changes.execute()
+    _remove_old_code(bucket, packaged.read_text())
 
 
 def code_bucket(name: str, account: str, region: str) -> str:
@@ -208,12 +180,30 @@ def _make_bucket(bucket: str, region: str) -> None:
     )
 
 
-def _aws(*words: str) -> None:
+def _remove_old_code(bucket: str, packaged: str) -> None:
+    """What no template names any more: the functions run copies of it, and CloudFormation goes back
+    at most to what was deployed now."""
+    s3: Any = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    for key in [found["Key"] for page in pages for found in page.get("Contents", [])]:
+        if key not in packaged:
+            s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _remove_old_releases(stack: Stack, kept: set[str]) -> None:
+    """All but this release and the one before it, which a job may still be at."""
+    for key in stack.artifacts.list("jobs"):
+        if key.split("/")[1] not in kept:
+            stack.s3.delete_object(Bucket=stack.artifacts.name, Key=key)
+
+
+def _aws(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "awscli", *words], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise DarkroomError(f"aws {words[0]} {words[1]} failed:\n{done.stderr or done.stdout}")
+    return done.stdout
 
 
 def _upload(stack: Stack, job: JobFiles) -> None:
@@ -230,21 +220,6 @@ def _size(stack: Stack, key: str) -> int | None:
     except ClientError:
         return None
     return int(answer["ContentLength"])
-
-
-def _verify(stack: Stack) -> None:
-    """Send a batch of one broken picture the whole way: it takes every step, but leaves no trace
-    in the coordinate system."""
-    say("verifying with a batch of one broken picture (it starts Spark: some minutes in AWS)")
-    batch = f"{_CHECK_BATCH}-{strftime('%Y%m%d-%H%M%S')}"
-    put_bytes(stack, f"{batch}/broken.jpg", b"\xff\xd8\xffno picture")
-    put_bytes(stack, f"{batch}/_READY", b'{"images": 1}')
-    record = wait_until_finished(stack, batch)
-    if record.state != State.DONE or (record.processed, record.rejected) != (0, 1):
-        raise DarkroomError(
-            f"the check failed: run {record.run} of {batch} is {record.state}: {record.reason}"
-        )
-    say("verified: received, processed, catalogued, and the receipt balances")
 
 
 def where_to_drop(stack: Stack, command: str = "darkroom") -> Sequence[str]:

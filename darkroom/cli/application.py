@@ -1,0 +1,65 @@
+"""The Spark application at rest: EMR Serverless changes and deletes it only then."""
+
+from __future__ import annotations
+
+from time import sleep
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from darkroom.cli.cloudformation import resource
+from darkroom.cli.endpoint import is_on_this_machine
+from darkroom.cli.say import say
+from darkroom.errors import UsageError
+
+TYPE = "AWS::EMRServerless::Application"
+_LOGICAL_ID = "SparkApplication"
+_AT_REST = ("CREATED", "STOPPED", "TERMINATED")
+_UNDER_WAY = ("SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING")
+
+
+def bring_to_rest(stack: str, stop_jobs: bool) -> None:
+    """Stop the stack's application, and wait; it starts itself again with the next job.
+
+    With `stop_jobs` jobs that run are cancelled. Raises `UsageError` where one runs without.
+    """
+    number = resource(stack, _LOGICAL_ID)
+    if not number:
+        return
+    emr: Any = boto3.client("emr-serverless")
+    while (state := _state(emr, number)) not in _AT_REST:
+        if jobs := _jobs_under_way(emr, number):
+            if not stop_jobs:
+                raise UsageError(_busy(len(jobs)))
+            for job in jobs:
+                emr.cancel_job_run(applicationId=number, jobRunId=job)
+        elif state in ("STARTING", "STARTED"):
+            say("stopping the Spark application (it starts itself again with the next job)")
+            emr.stop_application(applicationId=number)
+        sleep(0.2 if is_on_this_machine() else 5)
+
+
+def _state(emr: Any, number: str) -> str:
+    try:
+        return str(emr.get_application(applicationId=number)["application"]["state"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return "TERMINATED"
+        raise UsageError(f"the Spark application cannot be looked at: {error}") from error
+
+
+def _jobs_under_way(emr: Any, number: str) -> list[str]:
+    pages = emr.get_paginator("list_job_runs").paginate(
+        applicationId=number, states=list(_UNDER_WAY)
+    )
+    return [job["id"] for page in pages for job in page["jobRuns"]]
+
+
+def _busy(jobs: int) -> str:
+    which = "a Spark job is" if jobs == 1 else f"{jobs} Spark jobs are"
+    return (
+        f"{which} under way, and EMR Serverless changes and deletes an application only while it "
+        "is stopped. Wait until `darkroom status` shows nothing under way; or --stop-jobs cancels "
+        "what runs (its runs fail, and `darkroom retry` works them again)"
+    )

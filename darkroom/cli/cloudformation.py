@@ -1,0 +1,166 @@
+"""CloudFormation's side of deploying and removing: change sets, waiting, and what failed first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import sleep
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from darkroom.cli.endpoint import is_on_this_machine
+from darkroom.cli.say import say
+from darkroom.errors import DarkroomError, UsageError
+
+# A creation that failed: no change set can follow, the stack must be deleted.
+_NEVER_MADE = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED",
+               "DELETE_FAILED")  # fmt: skip
+_MADE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+_BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+_CONSEQUENCES = ("cancelled", "The following resource(s) failed")
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """What a deployment would change. `touched` are the types of the resources."""
+
+    arn: str
+    stack: str
+    touched: frozenset[str]
+
+    def execute(self) -> None:
+        """Carry it out, and wait. Raises `DarkroomError` with the first thing that failed."""
+        client: Any = boto3.client("cloudformation")
+        client.execute_change_set(ChangeSetName=self.arn, StackName=self.stack)
+        status = settled(self.stack)
+        if status not in _MADE:
+            raise DarkroomError(
+                f"the stack {self.stack} could not be deployed. "
+                + (why_not(self.stack) or f"CloudFormation says: {status}")
+            )
+
+
+def change_set(stack: str, said: str) -> ChangeSet | None:
+    """The one that the AWS CLI's `deploy --no-execute-changeset` tells of; None for no changes."""
+    named = re.search(r"arn:\S+:changeSet/\S+", said)
+    if named is None:
+        return None
+    pages = boto3.client("cloudformation").get_paginator("describe_change_set")
+    changes = [
+        change["ResourceChange"]
+        for page in pages.paginate(ChangeSetName=named[0], StackName=stack)
+        for change in page["Changes"]
+        if "ResourceChange" in change
+    ]
+    touched = {c["ResourceType"] for c in changes if c["Action"] in ("Modify", "Remove")}
+    return ChangeSet(named[0], stack, frozenset(touched))
+
+
+def status_of(stack: str) -> str | None:
+    """Of the stack; None where there is none."""
+    try:
+        answer = boto3.client("cloudformation").describe_stacks(StackName=stack)
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise UsageError(f"AWS refuses: {error}") from error
+    return str(answer["Stacks"][0]["StackStatus"])
+
+
+def settled(stack: str) -> str | None:
+    """The stack's status when nothing is under way any more; None where there is none."""
+    told = False
+    while (status := status_of(stack)) and status.endswith("_IN_PROGRESS"):
+        if status == "REVIEW_IN_PROGRESS":
+            break
+        if not told and not is_on_this_machine():
+            say(f"waiting for CloudFormation ({status})")
+            told = True
+        sleep(0.2 if is_on_this_machine() else 10)
+    return status
+
+
+def clear_away(stack: str) -> None:
+    """Remove what a creation that failed has left under the stack's name; wait for what is under
+    way. Raises `UsageError` for a stack that CloudFormation cannot go on with by itself."""
+    status = settled(stack)
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise UsageError(
+            f"the stack {stack} is stuck in {status}. {why_not(stack)}\nWhen that is mended: aws "
+            f"cloudformation continue-update-rollback --stack-name {stack}; then deploy again"
+        )
+    if status in _NEVER_MADE:
+        say(f"clearing away the stack {stack}, whose creation failed ({status})")
+        delete(stack)
+
+
+def delete(stack: str) -> None:
+    """Delete the stack, and wait. Raises `DarkroomError` with the first thing that failed."""
+    settled(stack)
+    boto3.client("cloudformation").delete_stack(StackName=stack)
+    status = settled(stack)
+    if status is not None and status != "DELETE_COMPLETE":
+        raise DarkroomError(
+            f"the stack {stack} could not be removed. "
+            + (why_not(stack) or f"CloudFormation says: {status}")
+        )
+
+
+def resource(stack: str, logical_id: str) -> str:
+    """The physical id of a stack's resource; '' where it has none (yet)."""
+    try:
+        answer = boto3.client("cloudformation").describe_stack_resource(
+            StackName=stack, LogicalResourceId=logical_id
+        )
+    except ClientError:
+        return ""
+    told = answer["StackResourceDetail"]
+    gone = told["ResourceStatus"] == "DELETE_COMPLETE"
+    return "" if gone else str(told.get("PhysicalResourceId", ""))
+
+
+def why_not(stack: str) -> str:
+    """What CloudFormation said of the resource that failed first in its last operation, and what to
+    do about it; '' where it said nothing."""
+    failed = [
+        f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+        for event in _last_operation(stack)
+        if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
+    ]
+    causes = [words for words in failed if not any(c in words for c in _CONSEQUENCES)]
+    first = next(iter([*_invalid(stack, failed), *reversed(causes), *reversed(failed)]), "")
+    if "already exists" in first or "AlreadyOwnedByYou" in first:
+        first += (
+            f"\nIt is left from an earlier stack {stack!r} that was removed without --delete-data: "
+            f"choose another name with --stack, or `darkroom destroy --stack {stack} "
+            "--delete-data` deletes it"
+        )
+    return first
+
+
+def _invalid(stack: str, failed: list[str]) -> Iterator[str]:
+    """What CloudFormation found wrong before it began, which it tells in a list of its own."""
+    if not any("DescribeEvents" in words for words in failed):
+        return
+    pages = boto3.client("cloudformation").get_paginator("describe_events")
+    for page in pages.paginate(StackName=stack, Filters={"FailedEvents": True}):
+        for event in page["OperationEvents"]:
+            if reason := event.get("ValidationStatusReason"):
+                yield f"{event['LogicalResourceId']}: {reason}"
+
+
+def _last_operation(stack: str) -> Iterator[Any]:
+    """The events of the stack's last operation, newest first."""
+    pages = boto3.client("cloudformation").get_paginator("describe_stack_events")
+    try:
+        for page in pages.paginate(StackName=stack):
+            for event in page["StackEvents"]:
+                yield event
+                of_stack = event.get("PhysicalResourceId") == event["StackId"]
+                if of_stack and event["ResourceStatus"] in _BEGINNINGS:
+                    return
+    except ClientError:
+        return
