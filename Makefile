@@ -9,7 +9,7 @@ CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml 
   setuptools wcwidth wheel xmod
 WITH_DEV := demo job cloud functions catalog api
 
-.PHONY: demo test test-pipeline test-stack test-rest faults chaos check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
+.PHONY: demo test test-pipeline test-stack test-rest faults chaos images check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -47,6 +47,10 @@ faults: $(VENV)/.dev
 # name; some fifteen minutes (`make check` takes a part of the points)
 chaos: $(VENV)/.dev
 	DARKROOM_EVERY_FAULT=1 DARKROOM_ALL_CHAOS=1 $(BIN)/python -m pytest tests/chaos --durations=10
+
+# the job on images like EMR's, with the oldest and the newest packages; some three minutes
+images: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/on_images.py
 
 check: lint
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types template
@@ -122,7 +126,6 @@ build/slides/.done: presentation/package-lock.json
 
 # after a change of a requirements/*.in: needs `uv`
 requirements:
-	mkdir -p build
 	cd requirements && for name in dev $(WITH_DEV) executors rivals lint-sam lint-checkov uv; do \
 	  uv pip compile $$name.in -o $$name.txt --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --custom-compile-command "make requirements" \
@@ -130,8 +133,8 @@ requirements:
 	    $$(case $$name in api) \
 	      echo "$(CHALICE_CLI:%=--no-emit-package %)";; esac) \
 	    $$(case $$name in executors) \
-	      sed '/^numpy==/,/[^\\]$$/d' dev.txt > ../build/but-numpy.txt; \
-	      echo "-c ../build/but-numpy.txt --no-emit-package sympy --no-emit-package mpmath";; esac) \
+	      echo "-c dev.txt --no-emit-package numpy --no-emit-package sympy --no-emit-package mpmath";; \
+	      esac) \
 	    || exit 1; done
 
 # after a change of requirements/page: needs `npm` 11

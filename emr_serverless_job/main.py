@@ -8,6 +8,10 @@ in `--py-files`, their dependencies as an archive) and on one machine.
 
 from __future__ import annotations
 
+from emr_serverless_job.image import require_image
+
+require_image()  # before the imports that would fail
+
 import argparse
 import json
 import logging

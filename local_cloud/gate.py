@@ -12,12 +12,15 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from local_cloud.access.asks import Call
+from local_cloud.access.guard import Guard
 from local_cloud.signatures import Refusal, Request, Signatures, form_fields
 from local_cloud.storage_room import StorageRoom
 
@@ -48,6 +51,7 @@ class Gate:
     page: str
     is_bucket: Callable[[str], bool]
     signatures: Signatures
+    guard: Guard
     room: StorageRoom
     health: Callable[[], Mapping[str, object]]
     large: asyncio.Semaphore = field(
@@ -72,15 +76,19 @@ class Gate:
             if headers and request.method == "OPTIONS":
                 await _answer(send, HTTPStatus.NO_CONTENT, {**headers, **_PREFLIGHT})
                 return
-            body = await self._admitted_if_sound(request, receive)
+            key, body = await self._admitted_if_sound(request, receive)
             if request.path == HEALTH:
                 told = json.dumps(self.health()).encode()
                 await _answer(send, HTTPStatus.OK, {"content-type": "application/json"}, told)
                 return
+            call = self._call(request, body)
+            self.guard.require(key, call)
             keeps = bool(self._bucket(request)) and "delete" not in request.query
+            may_know = partial(self.guard.may_know_it_is_missing, key, call)
             with self.room.for_request(request.method, keeps, len(body)):
                 inner = {**scope, "headers": request.vouched_for(scope["headers"])}
-                await self.app(inner, _replayed(body, receive), _with_headers(send, headers))
+                await self.app(inner, _replayed(body, receive),
+                               _hiding(_with_headers(send, headers), may_know))  # fmt: skip
         except Refusal as refusal:
             await _refuse(send, request, refusal, headers)
 
@@ -94,7 +102,23 @@ class Gate:
         if foreign or request.headers.get("sec-fetch-site") == "cross-site":
             raise Refusal(HTTPStatus.FORBIDDEN, "AccessDenied", "other sites may not ask here")
 
-    async def _admitted_if_sound(self, request: Request, receive: Receive) -> bytes:
+    def _call(self, request: Request, body: bytes) -> Call:
+        """The request as permissions look at it: an upload by form is one of its object."""
+        from ministack.core.router import detect_service
+
+        path = request.path
+        if self._bucket(request) and request.is_form:
+            path = f"/{self._bucket(request)}/{form_fields(request, body).get('key', '')}"
+        headers = dict(request.headers)
+        call = Call("", request.method, path, headers, body, request.query)
+        service = (
+            "s3"
+            if request.is_link
+            else detect_service(request.method, path, headers, call.parameters)
+        )
+        return replace(call, service=service)
+
+    async def _admitted_if_sound(self, request: Request, receive: Receive) -> tuple[str, bytes]:
         """`_admitted`; what cannot even be checked is refused, too."""
         try:
             return await self._admitted(request, receive)
@@ -102,26 +126,26 @@ class Gate:
             raise Refusal(HTTPStatus.BAD_REQUEST, "InvalidRequest",
                           "the request cannot be understood") from error  # fmt: skip
 
-    async def _admitted(self, request: Request, receive: Receive) -> bytes:
-        """The body of a request that is signed. Raises `Refusal` for any other."""
+    async def _admitted(self, request: Request, receive: Receive) -> tuple[str, bytes]:
+        """Whose access key has signed a request, and its body. Raises `Refusal` for any other."""
         if self._bucket(request) and request.is_form:
             return await self._form(request, receive)
         if request.is_link:
-            self.signatures.require_link(request)
-            return await _body(receive, 0 if request.method in ("GET", "HEAD") else None)
+            key = self.signatures.require_link(request)
+            return key, await _body(receive, 0 if request.method in ("GET", "HEAD") else None)
         stated = request.headers.get("x-amz-content-sha256", "")
         if not stated:
             return await self._unhashed(request, receive)
-        self.signatures.require_header_alone(request)  # which vouches for the body
+        key = self.signatures.require_header_alone(request)  # which vouches for the body
         body = await _body(receive)
         if stated.startswith("STREAMING-AWS4-"):
             self.signatures.require_header(request, body)
         elif len(stated) == _HASH_LENGTH and hashlib.sha256(body).hexdigest() != stated:
             raise Refusal(HTTPStatus.BAD_REQUEST, "XAmzContentSHA256Mismatch",
                           "the body is not the one that was signed")  # fmt: skip
-        return body
+        return key, body
 
-    async def _form(self, request: Request, receive: Receive) -> bytes:
+    async def _form(self, request: Request, receive: Receive) -> tuple[str, bytes]:
         """A form's fields come before its file, as S3 wants them: the file is read when they are
         known to be good. They are looked at once more in the whole, as the service will."""
         chunks = Chunks(receive)
@@ -132,10 +156,9 @@ class Gate:
                 break
         self.signatures.require_form(form_fields(request, fields + b"--"))
         body = fields + await chunks.rest()
-        self.signatures.require_form(form_fields(request, body))
-        return body
+        return self.signatures.require_form(form_fields(request, body)), body
 
-    async def _unhashed(self, request: Request, receive: Receive) -> bytes:
+    async def _unhashed(self, request: Request, receive: Receive) -> tuple[str, bytes]:
         """A body that is needed to check its own signature."""
         self.signatures.require_key(request)
         stated = request.headers.get("content-length", "")
@@ -144,8 +167,7 @@ class Gate:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown", "too much at once: try again")
         async with self.large if is_large else nullcontext():
             body = await _body(receive, _MOST_UNHASHED_BYTES)
-        self.signatures.require_header(request, body)
-        return body
+        return self.signatures.require_header(request, body), body
 
     def _bucket(self, request: Request) -> str:
         """The bucket that the path leads to; '' where it leads elsewhere."""
@@ -241,6 +263,23 @@ def _with_headers(send: Send, ours: Mapping[str, str]) -> Send:
                     if not pair[0].lower().startswith(b"access-control-")]  # fmt: skip
             message = {**message, "headers": [*kept, *_encoded(ours)]}
         await send(message)
+
+    return sending
+
+
+def _hiding(send: Send, may_know: Callable[[], bool]) -> Send:
+    """As S3 answers: who may not list a bucket is denied access to what is not in it."""
+    hidden = False
+
+    async def sending(message: Message) -> None:
+        nonlocal hidden
+        started = message["type"] == "http.response.start"
+        if started and message["status"] == HTTPStatus.NOT_FOUND and not may_know():
+            hidden = True
+            told = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+            await _answer(send, HTTPStatus.FORBIDDEN, {"content-type": "application/xml"}, told)
+        elif not hidden:
+            await send(message)
 
     return sending
 

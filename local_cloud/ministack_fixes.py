@@ -13,13 +13,25 @@ from urllib.parse import quote
 _waiting_since: dict[str, float] = {}
 
 
-def apply() -> None:
-    """All that are in force from the start."""
+def apply(keys_of_role: Callable[[str], dict[str, str]]) -> None:
+    """All that are in force from the start. `keys_of_role` gives the keys for a role's ARN."""
+    give_functions_their_roles(keys_of_role)
     fill_batches()
     accept_trails()
     refuse_taken_tables()
     keep_or_refuse()
     spell_all_keys()
+
+
+def give_functions_their_roles(keys_of_role: Callable[[str], dict[str, str]]) -> None:
+    """Let each function work with the keys of its own role, as it does with Lambda."""
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        return keys_of_role(config["Role"])
+
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials
 
 
 def fill_batches() -> None:

@@ -75,6 +75,7 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     from ministack import app
 
     from local_cloud import ministack_fixes as fixes
+    from local_cloud.access.guard import Guard
     from local_cloud.checkpoint import Checkpoint
     from local_cloud.emr_serverless import EmrServerless
     from local_cloud.front_door import FrontDoor
@@ -82,15 +83,15 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     from local_cloud.storage_room import StorageRoom, free_of
 
     endpoint = f"http://127.0.0.1:{port}"
-    s3 = boto3.client("s3", endpoint_url=endpoint, region_name=region)
-    runner = SparkSubmit(s3, folder / "jobs", home, cores, endpoint, region)
+    guard = Guard(ACCOUNT, region, os.environ["AWS_SECRET_ACCESS_KEY"])
+    runner = SparkSubmit(guard.keys_of_role, folder / "jobs", home, cores, endpoint, region)
     emr = EmrServerless(folder / "emr.json", ACCOUNT, region, cores, runner, _tell)
     room = StorageRoom(partial(free_of, folder), logging.getLogger("storage").error)
     checkpoint = Checkpoint(folder, room.saved)
     logging.getLogger("persistence").setLevel(logging.WARNING)  # a line each second otherwise
-    fixes.apply()
+    fixes.apply(guard.keys_of_role)
     _add_service(app, emr)
-    _set_gate(app, port, page_port, room, checkpoint)
+    _set_gate(app, port, page_port, guard, room, checkpoint)
 
     functions = boto3.client("lambda", endpoint_url=endpoint, region_name=region)
 
@@ -108,7 +109,7 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     checkpoint.end()
 
 
-def _set_gate(app: Any, port: int, page_port: int, room: Any, checkpoint: Any) -> None:
+def _set_gate(app: Any, port: int, page_port: int, guard: Any, room: Any, checkpoint: Any) -> None:
     """Let nobody speak to ministack but by the gate."""
     from ministack.services import s3
 
@@ -120,7 +121,8 @@ def _set_gate(app: Any, port: int, page_port: int, room: Any, checkpoint: Any) -
         hosts=frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}),
         page=f"http://127.0.0.1:{page_port}",
         is_bucket=lambda name: (ACCOUNT, name) in s3._buckets._data,
-        signatures=Signatures(ACCOUNT, os.environ["AWS_SECRET_ACCESS_KEY"]),
+        signatures=Signatures(guard.secret_of),
+        guard=guard,
         room=room,
         health=lambda: {"trouble": room.trouble, "saved_at": checkpoint.saved_at},
     )

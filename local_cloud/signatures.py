@@ -1,4 +1,4 @@
-"""Signatures of AWS, version 4, checked with the one key of this cloud.
+"""Signatures of AWS, version 4, checked with the keys of this cloud.
 
 Source: "AWS Signature Version 4 for API requests" (IAM user guide), and for forms and links
 "Authenticating requests" (S3 API reference). ministack's own primitives do the arithmetic.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -73,10 +73,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Signatures:
-    """Checks who signed. All raise `Refusal`."""
+    """Checks who signed, and says by which access key. All raise `Refusal`. `secret_of` gives the
+    secret of a key that this cloud has made."""
 
-    access_key: str
-    secret: str
+    secret_of: Callable[[str], str | None]
 
     def require_key(self, request: Request) -> Any:
         """The signature in the header, of our key and of now; whether it is true is not asked."""
@@ -86,17 +86,17 @@ class Signatures:
             raise _denied("MissingAuthenticationToken", "sign the request: `darkroom local up` "
                           "prints the keys")  # fmt: skip
         signature = parse_header_signature(dict(request.headers))
-        self._require_ours(signature)
+        self._secret(signature)
         if failure := request_time_failure(signature):
             raise _denied(*failure)
         return signature
 
-    def require_header(self, request: Request, body: bytes) -> None:
+    def require_header(self, request: Request, body: bytes) -> str:
         """A true signature in the header; of the body too, where no header states its hash, and of
         each of its chunks, where they are signed."""
-        self._require_true(self.require_key(request), request, body)
+        return self._require_true(self.require_key(request), request, body)
 
-    def require_header_alone(self, request: Request) -> None:
+    def require_header_alone(self, request: Request) -> str:
         """A true signature in the header, whatever the body is: a header vouches for that."""
         from ministack.core.sigv4 import calculate_signature, header_signing_documents
 
@@ -106,17 +106,19 @@ class Signatures:
             dict(request.headers), b"",
         )  # fmt: skip
         computed = calculate_signature(
-            self.secret, signature.date_stamp, signature.region, signature.service, to_sign
-        )
+            self._secret(signature), signature.date_stamp, signature.region, signature.service,
+            to_sign,
+        )  # fmt: skip
         if not hmac.compare_digest(computed.encode(), signature.signature.encode()):
             raise _denied("SignatureDoesNotMatch", "the signature is not that of this request")
+        return str(signature.access_key_id)
 
-    def require_link(self, request: Request) -> None:
+    def require_link(self, request: Request) -> str:
         """A true signature in the address, whose time has not run out."""
         from ministack.core.sigv4 import parse_query_signature, presigned_request_is_expired
 
         signature = parse_query_signature(dict(request.query))
-        self._require_ours(signature)
+        self._secret(signature)
         if signature.service != "s3":
             raise _denied("AccessDenied", "only objects have links")
         try:
@@ -128,9 +130,9 @@ class Signatures:
             ) from error
         if expired or not 0 < seconds <= _LONGEST_LINK_SECONDS:
             raise _denied("AccessDenied", "Request has expired")
-        self._require_true(signature, request, b"", presigned=True)
+        return self._require_true(signature, request, b"", presigned=True)
 
-    def require_form(self, fields: Mapping[str, str]) -> None:
+    def require_form(self, fields: Mapping[str, str]) -> str:
         """A policy that we signed; what it allows, and until when, the service looks at."""
         from ministack.core.sigv4 import calculate_signature
 
@@ -138,29 +140,35 @@ class Signatures:
         if len(scope) != 5 or not fields.get("policy"):
             raise _denied("AccessDenied", "forms are signed: ask the API for one")
         key, day, region, service, _ = scope
-        if key != self.access_key or service != "s3":
+        secret = self.secret_of(key)
+        if secret is None or service != "s3":
             raise _unknown_key()
-        computed = calculate_signature(self.secret, day, region, service, fields["policy"])
+        computed = calculate_signature(secret, day, region, service, fields["policy"])
         if not hmac.compare_digest(computed.encode(), fields.get("x-amz-signature", "").encode()):
             raise _denied("SignatureDoesNotMatch", "the form's policy was not signed by this cloud")
+        return key
 
-    def _require_ours(self, signature: Any) -> None:
+    def _secret(self, signature: Any) -> str:
+        """Of the key that is named; refused where that is none of this cloud."""
         if isinstance(signature, tuple):
             raise _denied(*signature)
-        if signature.access_key_id != self.access_key:
+        secret = self.secret_of(signature.access_key_id)
+        if secret is None:
             raise _unknown_key()
+        return secret
 
     def _require_true(
         self, signature: Any, request: Request, body: bytes, presigned: bool = False
-    ) -> None:
+    ) -> str:
         from ministack.core.sigv4 import header_signature_failure
 
         failure = header_signature_failure(
-            signature, self.secret, request.method, request.raw_path, dict(request.query),
-            dict(request.headers), body, presigned=presigned,
+            signature, self._secret(signature), request.method, request.raw_path,
+            dict(request.query), dict(request.headers), body, presigned=presigned,
         )  # fmt: skip
         if failure:
             raise _denied(*failure)
+        return str(signature.access_key_id)
 
 
 def form_fields(request: Request, body: bytes) -> dict[str, str]:

@@ -13,11 +13,13 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pyspark
 
 from darkroom.cli.java import java_home
@@ -33,9 +35,10 @@ _TIMED_OUT = "Job execution timed out"
 
 @dataclass
 class SparkSubmit:
-    """Runs jobs. `s3` is a boto3 client; `home` the cache of what Darkroom builds once."""
+    """Runs jobs, each with its role: `keys_of_role` gives the environment for a role's ARN. `home`
+    is the cache of what Darkroom builds once."""
 
-    s3: Any
+    keys_of_role: Callable[[str], Mapping[str, str]]
     folder: Path
     home: Path
     cores: int
@@ -48,7 +51,7 @@ class SparkSubmit:
         folder = self.folder / job["jobRunId"]
         folder.mkdir(parents=True, exist_ok=True)
         _end_leftover(folder / "pid", job["jobRunId"])
-        command = self._command(job, folder)
+        command = self._command(job, folder, self._s3(job))
         started = time.monotonic()
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
             process = subprocess.Popen(
@@ -57,7 +60,7 @@ class SparkSubmit:
                 stdout=out,
                 stderr=err,
                 cwd=folder,
-                env=self._environment(folder),
+                env=self._environment(job, folder),
                 start_new_session=True,
             )
         (folder / "pid").write_text(str(process.pid))
@@ -91,7 +94,7 @@ class SparkSubmit:
         last = (folder / "stderr").read_bytes()[-300:].decode(errors="replace")
         return f"Job failed, please check complete logs. exit code {process.returncode}: {last}"
 
-    def _command(self, job: Job, folder: Path) -> list[str]:
+    def _command(self, job: Job, folder: Path, s3: Any) -> list[str]:
         driver = job["jobDriver"]["sparkSubmit"]
         words = shlex.split(driver.get("sparkSubmitParameters", ""))
         options: list[str] = []
@@ -99,26 +102,30 @@ class SparkSubmit:
             if name == "--archives" or value.startswith(_LEFT_OUT):
                 continue
             if name == "--py-files":
-                value = ",".join(self._fetch(uri, folder) for uri in value.split(","))
+                value = ",".join(_fetch(s3, uri, folder) for uri in value.split(","))
             options += [name, value]
         for name, value in local_conf(self.cores, self.home).items():
             options += ["--conf", f"{name}={value}"]
         submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-        entry = self._fetch(driver["entryPoint"], folder)
+        entry = _fetch(s3, driver["entryPoint"], folder)
         arguments = driver.get("entryPointArguments", [])
         return [str(submit), "--name", job["jobRunId"], *options, entry, *arguments]
 
-    def _fetch(self, uri: str, folder: Path) -> str:
-        parts = urlsplit(uri)
-        target = folder / Path(parts.path).name
-        self.s3.download_file(parts.netloc, parts.path.lstrip("/"), str(target))
-        return str(target)
+    def _s3(self, job: Job) -> Any:
+        """EMR Serverless fetches the job and writes its logs with the job's role, too."""
+        keys = self.keys_of_role(job["executionRole"])
+        return boto3.client(
+            "s3", endpoint_url=self.endpoint, region_name=self.region,
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+        )  # fmt: skip
 
-    def _environment(self, folder: Path) -> dict[str, str]:
+    def _environment(self, job: Job, folder: Path) -> dict[str, str]:
         foreign = ("SPARK_HOME", "PYSPARK_SUBMIT_ARGS", "PYTHONPATH", "PYTHONWARNINGS")
         inherited = {name: value for name, value in os.environ.items() if name not in foreign}
         return {
             **inherited,
+            **self.keys_of_role(job["executionRole"]),
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
@@ -136,12 +143,20 @@ class SparkSubmit:
             return
         parts = urlsplit(uri)
         place = f"applications/{job['applicationId']}/jobs/{job['jobRunId']}/SPARK_DRIVER"
+        s3 = self._s3(job)
         for name in ("stdout", "stderr"):
-            self.s3.put_object(
+            s3.put_object(
                 Bucket=parts.netloc,
                 Key=f"{parts.path.strip('/')}/{place}/{name}.gz",
                 Body=gzip.compress((folder / name).read_bytes()),
             )
+
+
+def _fetch(s3: Any, uri: str, folder: Path) -> str:
+    parts = urlsplit(uri)
+    target = folder / Path(parts.path).name
+    s3.download_file(parts.netloc, parts.path.lstrip("/"), str(target))
+    return str(target)
 
 
 def _end_leftover(pid_file: Path, job_run_id: str) -> None:

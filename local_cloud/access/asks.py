@@ -1,0 +1,207 @@
+"""The permissions that one request to AWS needs.
+
+Source: "Actions, resources, and condition keys" of each service (Service Authorization Reference);
+for S3 "Required permissions for Amazon S3 API operations"; for keys the services' pages on AWS KMS.
+ministack's own tables are used where they say the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_BATCHES = {
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
+# What a service does with the key of what it keeps, in the caller's name.
+_IN_A_TABLE = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey",
+               "DescribeKey")  # fmt: skip
+_WITH_KEY: Mapping[str, Sequence[str]] = {
+    "s3:GetObject": ("Decrypt",),
+    "s3:GetObjectVersion": ("Decrypt",),
+    "s3:PutObject": ("GenerateDataKey",),
+    "sqs:SendMessage": ("GenerateDataKey", "Decrypt"),
+    "sqs:ReceiveMessage": ("Decrypt",),
+    "sns:Publish": ("GenerateDataKey", "Decrypt"),
+    **{
+        f"dynamodb:{action}": _IN_A_TABLE
+        for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
+    },
+}
+_EMR_ACTIONS = {
+    ("POST", "jobruns", 3): "StartJobRun",
+    ("GET", "jobruns", 3): "ListJobRuns",
+    ("GET", "jobruns", 4): "GetJobRun",
+    ("DELETE", "jobruns", 4): "CancelJobRun",
+    ("GET", "jobruns", 5): "ListJobRunAttempts",
+    ("POST", "start", 3): "StartApplication",
+    ("POST", "stop", 3): "StopApplication",
+    ("GET", "", 2): "GetApplication",
+    ("GET", "", 1): "ListApplications",
+}
+_OBJECT_READS = ("s3:GetObject", "s3:GetObjectVersion")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One permission. `context` are the condition keys that the request states."""
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `path` is decoded, and names the bucket of a request to S3; `service` is the
+    one that it is signed for."""
+
+    service: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    query: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def parameters(self) -> dict[str, list[str]]:
+        """Of the address, and of a form."""
+        form = "x-www-form-urlencoded" in self.headers.get("content-type", "")
+        stated = parse_qs(self.body.decode("utf-8", "replace"), True) if form else {}
+        return {**stated, **self.query}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the calls go. `key_of` gives the ARN of the key that a resource (a bucket, queue, topic
+    or table, by its ARN) is encrypted with; '' where it has none of its own."""
+
+    region: str
+    account: str
+    key_of: Mapping[str, str]
+
+    def asks(self, call: Call) -> list[Ask]:
+        """What the call needs. Raises `LookupError` for one that nobody knows."""
+        found: list[Ask] = []
+        for ask in self._direct(call):
+            found += [ask, *self._with_key(call, ask)]
+        return list(dict.fromkeys(found))
+
+    def when_missing(self, call: Call) -> list[Ask]:
+        """What it needs besides where S3 does not find the object: to be told so."""
+        if call.service != "s3" or call.method not in ("GET", "HEAD"):
+            return []
+        reads = [ask for ask in self._direct(call) if ask.action in _OBJECT_READS]
+        return [Ask("s3:ListBucket", _bucket(ask.resource)) for ask in reads]
+
+    def _direct(self, call: Call) -> Iterator[Ask]:
+        from ministack.core import iam_actions
+
+        if call.service == "emr-serverless":
+            yield from self._of_emr(call)
+            return
+        headers = dict(call.headers)
+        arguments = (call.method, call.path, headers, call.body, call.parameters)
+        action = iam_actions.extract_iam_action(call.service, *arguments)
+        if action is None:
+            raise LookupError(f"{call.service} {call.method} {call.path}")
+        resource = iam_actions.extract_resource_arn(
+            call.service, *arguments, self.region, self.account
+        )
+        action = _BATCHES.get(action, action)
+        yield Ask(action, resource, self._context(call, action))
+        if call.service == "glue":
+            yield from self._around_table(call, action, resource)
+        if call.service == "s3":
+            for more, target in iam_actions.s3_additional_checks(
+                call.method, call.path, headers, call.body, call.parameters
+            ):
+                yield Ask(more, target)
+
+    def _context(self, call: Call, action: str) -> tuple[tuple[str, str], ...]:
+        from ministack.core import iam_actions
+
+        if call.service != "s3":
+            return ()
+        told = iam_actions.s3_service_context(
+            action, dict(call.query), call.path, dict(call.headers)
+        )
+        return tuple(sorted((name, str(value)) for name, value in (told or {}).items()))
+
+    def _around_table(self, call: Call, action: str, database: str) -> Iterator[Ask]:
+        """Glue asks for the catalog, the database and the table, each."""
+        yield Ask(action, f"{_prefix(database)}:catalog")
+        stated = json.loads(call.body or b"{}")
+        name = (
+            stated.get("TableName")
+            or stated.get("Name")
+            or stated.get("TableInput", {}).get("Name")
+        )
+        if "DatabaseName" in stated and name:
+            table = f"table/{stated['DatabaseName']}/{name}"
+            yield Ask(action, f"{_prefix(database)}:{table}")
+
+    def _of_emr(self, call: Call) -> Iterator[Ask]:
+        parts = [unquote(part) for part in call.path.strip("/").split("/")]
+        kind = parts[2] if len(parts) > 2 else ""
+        action = _EMR_ACTIONS.get((call.method, kind, len(parts)))
+        if action is None:
+            raise LookupError(f"emr-serverless {call.method} {call.path}")
+        arn = f"arn:aws:emr-serverless:{self.region}:{self.account}:/{'/'.join(parts)}"
+        on_application = action in ("StartJobRun", "ListJobRuns") or kind in ("start", "stop")
+        resource = arn.removesuffix(f"/{kind}") if on_application else arn
+        yield Ask(f"emr-serverless:{action}", resource if len(parts) > 1 else "*")
+        if action == "StartJobRun":
+            role = json.loads(call.body or b"{}").get("executionRoleArn", "")
+            service = ("iam:passedtoservice", "emr-serverless.amazonaws.com")
+            yield Ask("iam:PassRole", role, (service,))
+
+    def _with_key(self, call: Call, ask: Ask) -> Iterator[Ask]:
+        key = self.key_of.get(_container(ask.resource), "")
+        if not key:
+            return
+        actions = list(_WITH_KEY.get(ask.action, ()))
+        if ask.action == "s3:PutObject" and "uploadId" in call.query:
+            actions.append("Decrypt")  # the parts' own key
+        service = ask.action.partition(":")[0]
+        via = ("kms:viaservice", f"{service}.{self.region}.amazonaws.com")
+        for action in actions:
+            yield Ask(f"kms:{action}", key, (via,))
+
+
+def call_of(method: str, url: str, headers: Mapping[str, Any], body: bytes) -> Call:
+    """A request as a client has prepared it, with its whole address and its headers."""
+    parts = urlsplit(url)
+    plain = {name.lower(): _text(value) for name, value in headers.items()}
+    signed = re.search(r"Credential=(?:[^/]+/){3}([^/]+)/", plain.get("authorization", ""))
+    service, path = signed[1] if signed else "", unquote(parts.path)
+    host = (parts.hostname or "").split(".s3.")
+    if service == "s3" and len(host) == 2:
+        path = f"/{host[0]}{path}"
+    return Call(service, method, path, plain, body, parse_qs(parts.query, keep_blank_values=True))
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _bucket(arn: str) -> str:
+    return arn.partition("/")[0]
+
+
+def _container(arn: str) -> str:
+    """What has the key: a bucket of its objects, a table of its indexes."""
+    if arn.startswith("arn:aws:s3:::"):
+        return _bucket(arn)
+    return re.sub(r"(:table/[^/]+)/.*", r"\1", arn)
+
+
+def _prefix(arn: str) -> str:
+    return ":".join(arn.split(":")[:5])

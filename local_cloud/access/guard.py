@@ -1,0 +1,166 @@
+"""Who asks the local cloud, and whether they may: the roles of its stacks, and users of its IAM."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from local_cloud.access.asks import Ask, Call, Place
+from local_cloud.access.decisions import ALLOWED, Decisions, Principal
+from local_cloud.access.of_stack import Resource, StackAccess, access_of
+from local_cloud.signatures import Refusal
+
+# Where every permission that is asked for is noted, as lines of JSON: for tests. It names keys of
+# objects, so it is kept nowhere else.
+NOTE_IN = "DARKROOM_NOTE_ASKS_IN"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Knows the keys of this cloud. `secret` belongs to the owner's key, whose access key is the
+    account's number: who has it may do everything."""
+
+    account: str
+    region: str
+    secret: str
+    _noted: set[tuple[str, Ask]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keys_of_role(self, arn: str) -> dict[str, str]:
+        """Environment for a process that works with a role."""
+        key = _session_key(arn.rpartition("/")[2])
+        return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": self._derived(key)}
+
+    def secret_of(self, access_key: str) -> str | None:
+        """Of the owner, a role or a user; None for a key that this cloud has not made."""
+        if access_key == self.account:
+            return self.secret
+        if access_key in _session_keys():
+            return self._derived(access_key)
+        user = _user(self.account, access_key)
+        return str(user["SecretAccessKey"]) if user else None
+
+    def require(self, access_key: str, call: Call) -> None:
+        """Raises `Refusal` where the call needs what its principal may not."""
+        if access_key != self.account:
+            place = Place(self.region, self.account, _stacks().keys)
+            try:
+                asks = place.asks(call)
+            except LookupError as unknown:
+                raise _denied(f"nobody knows what permission it needs: {unknown}") from unknown
+            self._require(access_key, asks)
+
+    def may_know_it_is_missing(self, access_key: str, call: Call) -> bool:
+        """Whether S3 tells that an object is not there; else it says that access is denied."""
+        if access_key == self.account:
+            return True
+        place = Place(self.region, self.account, _stacks().keys)
+        try:
+            self._require(access_key, place.when_missing(call))
+        except Refusal:
+            return False
+        return True
+
+    def _require(self, access_key: str, asks: list[Ask]) -> None:
+        who = self._principal(access_key)
+        decisions = Decisions(self.region, self.account, _policy_of)
+        for ask in asks:
+            self._note(who, ask)
+            if decisions.decide(who, ask) != ALLOWED:
+                raise _denied(
+                    f"User: {who.arn} is not authorized to perform: {ask.action} on resource: "
+                    f"{ask.resource}"
+                )
+
+    def _principal(self, access_key: str) -> Principal:
+        from ministack.core import iam_evaluator
+
+        role = _session_keys().get(access_key)
+        if role is not None:
+            arn = f"arn:aws:sts::{self.account}:assumed-role/{role}/darkroom"
+            return Principal(arn, iam_evaluator._gather_role_policies(role, self.account))
+        found = iam_evaluator.resolve_principal(access_key, self.account)
+        if isinstance(found, iam_evaluator.AuthError) or found.policies is None:
+            raise _denied("this cloud does not know that key")
+        return Principal(found.arn, found.policies)
+
+    def _derived(self, access_key: str) -> str:
+        return hmac.new(self.secret.encode(), access_key.encode(), hashlib.sha256).hexdigest()
+
+    def _note(self, who: Principal, ask: Ask) -> None:
+        folder = os.environ.get(NOTE_IN)
+        if not folder:
+            return
+        name = who.arn.split("/")[1]
+        with self._lock:
+            if (name, ask) in self._noted:
+                return
+            self._noted.add((name, ask))
+            line = {"who": name, **vars(ask)}
+            with open(os.path.join(folder, f"{os.getpid()}.jsonl"), "a") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+def _session_key(role: str) -> str:
+    return f"ASIA{hashlib.sha256(role.encode()).hexdigest()[:16].upper()}"
+
+
+def _session_keys() -> dict[str, str]:
+    """The role of each session key."""
+    from ministack.services import iam
+
+    return {_session_key(role): role for _, role in list(iam._roles._data)}
+
+
+def _stacks() -> StackAccess:
+    """What all stacks together say about access."""
+    from ministack.services import cloudformation
+
+    stacks = list(cloudformation._stacks._data.values())
+    state = tuple((s["StackId"], s["StackStatus"], len(s["_resources"]),
+                   s.get("LastUpdatedTime")) for s in stacks)  # fmt: skip
+    return _read(state)
+
+
+@lru_cache(maxsize=1)
+def _read(state: object) -> StackAccess:
+    """Once for each state that the stacks are in."""
+    return access_of(_resources())
+
+
+def _resources() -> Iterator[Resource]:
+    from ministack.services import cloudformation
+
+    for stack in list(cloudformation._stacks._data.values()):
+        for made in list(stack["_resources"].values()):
+            if made.get("PhysicalResourceId"):
+                yield _resource(made)
+
+
+def _resource(made: dict[str, Any]) -> Resource:
+    kind, number = made["ResourceType"], made["PhysicalResourceId"]
+    arn = number if number.startswith("arn:") else made.get("Attributes", {}).get("Arn", "")
+    return Resource(kind, number, arn, made.get("Properties", {}))
+
+
+def _policy_of(arn: str) -> Any:
+    return _stacks().policies.get(arn)
+
+
+def _user(account: str, access_key: str) -> dict[str, Any] | None:
+    from ministack.services import iam
+
+    found: dict[str, Any] | None = iam._access_keys.get_scoped(account, None, access_key)
+    return found
+
+
+def _denied(message: str) -> Refusal:
+    return Refusal(HTTPStatus.FORBIDDEN, "AccessDenied", message)
