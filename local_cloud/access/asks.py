@@ -116,13 +116,15 @@ class Place:
             call.service, *arguments, self.region, self.account
         )
         action = _BATCHES.get(action, action)
+        if call.service == "s3" and call.method == "POST" and "delete" in call.query:
+            for arn, version in iam_actions._s3_batch_delete_targets(_first(call.path), call.body):
+                yield Ask("s3:DeleteObjectVersion" if version else "s3:DeleteObject", arn)
+            return
         yield Ask(action, resource, self._context(call, action))
         if call.service == "glue":
             yield from self._around_table(call, action, resource)
         if call.service == "s3":
-            for more, target in iam_actions.s3_additional_checks(
-                call.method, call.path, headers, call.body, call.parameters
-            ):
+            for more, target in iam_actions.s3_additional_checks(*arguments):
                 yield Ask(more, target)
 
     def _context(self, call: Call, action: str) -> tuple[tuple[str, str], ...]:
@@ -176,8 +178,9 @@ class Place:
             yield Ask(f"kms:{action}", key, (via,))
 
 
-def call_of(method: str, url: str, headers: Mapping[str, Any], body: bytes) -> Call:
-    """A request as a client has prepared it, with its whole address and its headers."""
+def call_of(method: str, url: str, headers: Mapping[str, Any], body: Any) -> Call:
+    """A request as a client has prepared it, with its whole address and its headers; of a body that
+    is a stream nothing is read."""
     parts = urlsplit(url)
     plain = {name.lower(): _text(value) for name, value in headers.items()}
     signed = re.search(r"Credential=(?:[^/]+/){3}([^/]+)/", plain.get("authorization", ""))
@@ -185,11 +188,17 @@ def call_of(method: str, url: str, headers: Mapping[str, Any], body: bytes) -> C
     host = (parts.hostname or "").split(".s3.")
     if service == "s3" and len(host) == 2:
         path = f"/{host[0]}{path}"
-    return Call(service, method, path, plain, body, parse_qs(parts.query, keep_blank_values=True))
+    read = body.encode() if isinstance(body, str) else body
+    whole = bytes(read) if isinstance(read, (bytes, bytearray)) else b""
+    return Call(service, method, path, plain, whole, parse_qs(parts.query, keep_blank_values=True))
 
 
 def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _first(path: str) -> str:
+    return path.lstrip("/").partition("/")[0]
 
 
 def _bucket(arn: str) -> str:

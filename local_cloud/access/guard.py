@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 from local_cloud.access.asks import Ask, Call, Place
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
+from local_cloud.access.notes import note, note_stack
 from local_cloud.access.of_stack import Resource, StackAccess, access_of
 from local_cloud.signatures import Refusal
-
-# Where every permission that is asked for is noted, as lines of JSON: for tests. It names keys of
-# objects, so it is kept nowhere else.
-NOTE_IN = "DARKROOM_NOTE_ASKS_IN"
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,6 @@ class Guard:
     account: str
     region: str
     secret: str
-    _noted: set[tuple[str, Ask]] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keys_of_role(self, arn: str) -> dict[str, str]:
         """Environment for a process that works with a role."""
@@ -72,8 +64,8 @@ class Guard:
     def _require(self, access_key: str, asks: list[Ask]) -> None:
         who = self._principal(access_key)
         decisions = Decisions(self.region, self.account, _policy_of)
+        note(who.arn.split("/")[1], asks)
         for ask in asks:
-            self._note(who, ask)
             if decisions.decide(who, ask) != ALLOWED:
                 raise _denied(
                     f"User: {who.arn} is not authorized to perform: {ask.action} on resource: "
@@ -94,19 +86,6 @@ class Guard:
 
     def _derived(self, access_key: str) -> str:
         return hmac.new(self.secret.encode(), access_key.encode(), hashlib.sha256).hexdigest()
-
-    def _note(self, who: Principal, ask: Ask) -> None:
-        folder = os.environ.get(NOTE_IN)
-        if not folder:
-            return
-        name = who.arn.split("/")[1]
-        with self._lock:
-            if (name, ask) in self._noted:
-                return
-            self._noted.add((name, ask))
-            line = {"who": name, **vars(ask)}
-            with open(os.path.join(folder, f"{os.getpid()}.jsonl"), "a") as file:
-                file.write(json.dumps(line) + "\n")
 
 
 def _session_key(role: str) -> str:
@@ -133,7 +112,9 @@ def _stacks() -> StackAccess:
 @lru_cache(maxsize=1)
 def _read(state: object) -> StackAccess:
     """Once for each state that the stacks are in."""
-    return access_of(_resources())
+    resources = list(_resources())
+    note_stack(resources)
+    return access_of(resources)
 
 
 def _resources() -> Iterator[Resource]:
@@ -148,7 +129,7 @@ def _resources() -> Iterator[Resource]:
 def _resource(made: dict[str, Any]) -> Resource:
     kind, number = made["ResourceType"], made["PhysicalResourceId"]
     arn = number if number.startswith("arn:") else made.get("Attributes", {}).get("Arn", "")
-    return Resource(kind, number, arn, made.get("Properties", {}))
+    return Resource(made["LogicalResourceId"], kind, number, arn, made.get("Properties", {}))
 
 
 def _policy_of(arn: str) -> Any:

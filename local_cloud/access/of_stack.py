@@ -14,6 +14,7 @@ Document = Mapping[str, Any]
 class Resource:
     """A resource with its properties resolved. `arn` is '' where it has none."""
 
+    logical_id: str
     type: str
     physical_id: str
     arn: str

@@ -48,11 +48,11 @@ def test_a_run_that_took_the_number_of_a_forgotten_one_is_another(
             f"darkroom.erasure.{module}.read_ahead", lambda read, items, depth: map(read, items)
         )
     world.on_call = dies_after(world, call)
-    ask(world, "r1", Selector("batch", ("spring",)))
+    ask(world, "20-r1", Selector("batch", ("spring",)))
     world.pump()
     world.on_call = lambda name: None
     assert world.record(ERASURES).state == State.FAILED
-    ask(world, "r2", Selector("batch", ("spring",)))
+    ask(world, "20-r2", Selector("batch", ("spring",)))
     world.pump()
     world.upload("spring/new.jpg", b"new")
     world.pump()
@@ -77,11 +77,11 @@ def test_the_completed_certificate_says_what_is_so(
     world.upload(POISON, b"bell")
     world.pump()
     refusing = refuse(monkeypatch, POISON)
-    ask(world, "r1", Selector("keys", (POISON, GONE)))
+    ask(world, "20-r1", Selector("keys", (POISON, GONE)))
     world.pump()
     refusing["on"] = False
     again(world)
-    told = signed(world, "r1")
+    told = signed(world, "20-r1")
     assert told["pca_versions"]["after"] == sorted(versions.fitted_on(world.results))
     assert not set(told["pca_versions"]["deleted"]) & set(told["pca_versions"]["after"])
     assert told["removed"]["upload_versions"] == len(told["upload_version_ids"]) == 3
@@ -91,14 +91,14 @@ def test_what_is_refused_again_and_again_is_counted_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing = refuse_deletion(monkeypatch, GONE)
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
     world.pump()
-    assert signed(world, "r1")["verified"]["looked_at"]["upload_keys"] == 1  # of the copy
+    assert signed(world, "20-r1")["verified"]["looked_at"]["upload_keys"] == 1  # of the copy
     again(world)
     again(world)
     refusing["on"] = False
     again(world)
-    told = signed(world, "r1")
+    told = signed(world, "20-r1")
     assert (told["left"], told["removed"]["upload_versions"]) == ([], 2)
 
 
@@ -126,7 +126,7 @@ def test_parts_that_s3_does_not_abort_are_left_and_all_else_goes(
         return abort(Uploads(Refusing(self.s3), self.bucket), unfinished)
 
     monkeypatch.setattr(Uploads, "abort", refused)
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
     world.pump()
     assert world.record(ERASURES).state == State.FAILED
     assert "S3 refuses to abort it: AccessDenied" in world.record(ERASURES).reason
@@ -140,7 +140,7 @@ def test_parts_that_s3_does_not_abort_are_left_and_all_else_goes(
 
 
 def test_a_marker_that_comes_while_its_batch_is_erased_is_kept(world: World) -> None:
-    ask(world, "r1", Selector("batch", ("spring",)))
+    ask(world, "20-r1", Selector("batch", ("spring",)))
     planned: list[str] = []
 
     def mark(name: str) -> None:

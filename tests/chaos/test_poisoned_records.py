@@ -229,7 +229,7 @@ def test_a_run_whose_job_may_be_at_work_is_not_given_up(
             world.deliver("catalog")
         assert world.record("spring").state == State.SUBMITTED
         assert world.record("spring").trouble == "PoisonError: not allowed"
-        ask(world, "r1", Selector("keys", ("spring/1.jpg",)))
+        ask(world, "20-r1", Selector("keys", ("spring/1.jpg",)))
         world.deliver("submit")
         assert world.record(ERASURES).state == State.OPEN
     world.deliver("catalog")

@@ -42,7 +42,7 @@ def test_a_storm_with_poison_in_it_is_done_and_counted(
         world.upload(key)
     world.pump()
     refuse(monkeypatch, LEFT)
-    ask(world, "r1", Selector("keys", (LEFT, GONE)))
+    ask(world, "20-r1", Selector("keys", (LEFT, GONE)))
     marker = json.dumps(world.upload("summer/_READY", b'{"images": ' + b"9" * 60 + b"}"))
 
     body = json.dumps(world.event("KEY", sequencer="SEQUENCER"))

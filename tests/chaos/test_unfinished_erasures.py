@@ -117,7 +117,7 @@ def test_an_object_that_cannot_be_listed_is_left_and_all_else_goes(
     world.upload(POISON, b"bell")
     world.pump()
     refusing = refuse(monkeypatch, POISON)
-    ask(world, "r1", Selector("batch", ("spring",)))
+    ask(world, "20-r1", Selector("batch", ("spring",)))
     world.pump()
 
     record = world.record(ERASURES)
@@ -125,13 +125,13 @@ def test_an_object_that_cannot_be_listed_is_left_and_all_else_goes(
     assert record.reason.startswith("2 names could not be erased (its versions cannot be listed")
     assert "all else is" in record.reason
     assert f"`darkroom retry {ERASURES} --run 1` goes on" in words(record, RULES)
-    told = signed(world, "r1")
+    told = signed(world, "20-r1")
     unknown = [salted("ab" * 16, name) for name in ("spring/", POISON)]  # the listing, too
     assert [one["key"] for one in told["left"]] == unknown
     assert salted("ab" * 16, POISON) not in told["images"]
     assert salted("ab" * 16, GONE) in told["images"]
     named = outcome.unpack(world.results.read(outcome_key(Run(ERASURES, 1)))).left
-    assert [left.key for left in named["r1"]] == ["spring/", POISON]
+    assert [left.key for left in named["20-r1"]] == ["spring/", POISON]
     assert traces(world, GONE, COPY, digest(b"two")) == []
     assert world.runs.latest("spring") is None
 
@@ -142,7 +142,7 @@ def test_an_object_that_cannot_be_listed_is_left_and_all_else_goes(
     retry_failed(world.record(ERASURES), world.runs, world.queues)
     world.pump()
     assert world.record(ERASURES).state == State.DONE
-    whole = signed(world, "r1")
+    whole = signed(world, "20-r1")
     assert whole["left"] == []
     assert set(whole["images"]) == {*told["images"], salted("ab" * 16, POISON)}
     assert (whole["selector"], whole["removed"]["feature_rows"]) == (
@@ -157,7 +157,7 @@ def test_an_object_that_cannot_be_deleted_is_left_and_its_image_is_gone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing = refuse_deletion(monkeypatch, GONE)
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
     world.pump()
     record = world.record(ERASURES)
     assert (record.state, record.reason.count("AccessDenied")) == (State.FAILED, 1)
@@ -179,14 +179,14 @@ def test_erasures_pass_one_that_is_left_with_something(
     world.upload(POISON, b"bell")
     world.pump()
     refusing = refuse(monkeypatch, POISON)
-    ask(world, "r1", Selector("keys", (POISON, "spring/1.jpg")))
+    ask(world, "20-r1", Selector("keys", (POISON, "spring/1.jpg")))
     world.pump()
-    ask(world, "r2", Selector("keys", ("spring/3.jpg",)))
+    ask(world, "20-r2", Selector("keys", ("spring/3.jpg",)))
     world.pump()
     assert [r.state for r in world.runs.of_batch(ERASURES)] == [State.FAILED, State.DONE]
     refusing["on"] = False
     retry_failed(world.record(ERASURES), world.runs, world.queues)
-    ask(world, "r3", Selector("keys", (GONE,)))  # one that is retried takes no more requests
+    ask(world, "20-r3", Selector("keys", (GONE,)))  # one that is retried takes no more requests
     world.pump()
     assert [r.state for r in world.runs.of_batch(ERASURES)] == [State.DONE] * 3
     assert traces(world, "spring/1.jpg", "spring/3.jpg", GONE) == []
@@ -197,13 +197,13 @@ def test_a_key_that_the_service_fails_on_stops_nothing(world: World) -> None:
     """moto's S3, as the local one before it was mended, answers 500 to a bell in a name."""
     world.upload("spring/bell\x07.jpg", b"bell")
     world.pump()
-    ask(world, "r1", Selector("batch", ("spring",)))
+    ask(world, "20-r1", Selector("batch", ("spring",)))
     world.upload("winter/1.jpg", b"winter")
     world.pump()
     assert world.record(ERASURES).state == State.FAILED
     assert world.record("winter").state == State.DONE
     assert world.runs.latest("spring") is None
-    assert len(signed(world, "r1")["left"]) == 2
+    assert len(signed(world, "20-r1")["left"]) == 2
 
 
 def test_a_dead_letter_that_cannot_be_understood_does_not_keep_a_name(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_dead_letter_that_cannot_be_understood_does_not_keep_a_name(world: Wor
     event["Records"][0]["s3"]["object"]["size"] = "many"
     boto3.client("sqs").send_message(QueueUrl=world.urls["dead"], MessageBody=json.dumps(event))
     boto3.client("sqs").send_message(QueueUrl=world.urls["dead"], MessageBody="[" * 5000)
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
     world.pump()
     assert traces(world, GONE, COPY) == []
 
@@ -219,7 +219,7 @@ def test_a_dead_letter_that_cannot_be_understood_does_not_keep_a_name(world: Wor
 def test_the_trouble_of_a_run_does_not_keep_a_name(world: World) -> None:
     record = world.record("autumn")
     world.runs.change(record, trouble=f"OSError: {GONE}", failed_tries=1)
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
     world.pump()
     assert traces(world, GONE, COPY) == []
 
@@ -264,7 +264,7 @@ def test_an_erasure_that_died_for_good_somewhere_lets_others_pass_and_is_finishe
     assert world.record("summer").state == State.FAILED
 
     world.on_call = dies_after(world, call)
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
     world.pump()
     world.on_call = lambda name: None
     assert world.record(ERASURES).state == State.FAILED

@@ -35,7 +35,7 @@ def ask(world: World, target: str, method: str = "GET", body: Any = None, **even
     data = json.dumps(body).encode() if body is not None else b""
     asked = event_of(method, target, headers, data)
     asked["requestContext"].update(event)
-    with world.handling():
+    with world.handling("ApiRole"):
         answer = api.handler(asked, world.context)
     raw = answer["body"]
     if answer.get("isBase64Encoded"):

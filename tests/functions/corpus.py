@@ -42,7 +42,7 @@ def really(world: World, job: dict[str, Any]) -> None:
     words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
     options = dict(word.removeprefix("--").split("=", 1) for word in words if "=" in word)
     if words[0] == "--erase":
-        with world.handling():  # its AWS calls are points of injection, too
+        with world.handling("ErasureRole"):  # its AWS calls are points of injection, too
             eraser(world, int(options["run"])).erase(
                 [_request(world, name) for name in options["requests"].split(",")]
             )

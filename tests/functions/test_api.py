@@ -156,7 +156,7 @@ def test_thumbnails_come_by_path(images: World) -> None:
 
 def test_erased_images_are_not_shown_again(images: World) -> None:
     assert ask(images, "/api/map").told["total"] == 6
-    ask_to_erase(images, "r1", Selector("keys", (NAMES[0],)))
+    ask_to_erase(images, "20-r1", Selector("keys", (NAMES[0],)))
     images.pump()
     assert NAMES[0] not in json.dumps(ask(images, "/api/map").told)
     answer = ask(images, f"/api/similar?{urlencode({'path': NAMES[0]})}")
@@ -179,7 +179,7 @@ def test_an_image_that_was_sent_again_is_shown_as_it_is_now(images: World) -> No
 
 def test_an_erased_batch_that_comes_again_shows_nothing_of_the_old(images: World) -> None:
     assert ask(images, "/api/map?batch=spring").told["total"] == 5
-    ask_to_erase(images, "r1", Selector("batch", ("spring",)))
+    ask_to_erase(images, "20-r1", Selector("batch", ("spring",)))
     images.pump()
     for number in range(6):
         images.upload(f"spring/new/{number}.jpg", b"new %d" % number)

@@ -109,7 +109,7 @@ def erase(world: World, number: str, selector: Selector, keep_copies: bool = Fal
 def test_a_key_goes_with_its_copies_from_everywhere(corpus: World) -> None:
     words = [GONE, COPY, digest(b"two"), digest(b"a newer picture")]
     assert len(traces(corpus, *words)) > 10
-    told = erase(corpus, "r1", Selector("keys", (GONE,)))
+    told = erase(corpus, "20-r1", Selector("keys", (GONE,)))
     assert traces(corpus, *words) == []
     assert told["removed"] == {
         "coordinate_rows": 5,
@@ -131,7 +131,7 @@ def test_a_key_goes_with_its_copies_from_everywhere(corpus: World) -> None:
 
 def test_all_else_stays_bit_for_bit(corpus: World) -> None:
     before = {key: corpus.results.read(key) for key in corpus.results.list("Results")}
-    erase(corpus, "r1", Selector("keys", (GONE,)))
+    erase(corpus, "20-r1", Selector("keys", (GONE,)))
     after = {key: corpus.results.read(key) for key in corpus.results.list("Results")}
     assert after.keys() == before.keys()
     for key, data in before.items():
@@ -154,7 +154,7 @@ def test_all_else_stays_bit_for_bit(corpus: World) -> None:
 
 def test_a_batch_goes_as_a_whole(corpus: World) -> None:
     keys = [*BODIES, "spring/12.jpg", COPY]
-    erase(corpus, "r1", Selector("batch", ("spring",)))
+    erase(corpus, "20-r1", Selector("batch", ("spring",)))
     assert traces(corpus, *keys, *map(digest, BODIES.values())) == []
     assert corpus.runs.latest("spring") is None
     assert corpus.partitions("features") == {("autumn", "1"), ("winter", "1")}
@@ -167,7 +167,7 @@ def test_the_model_stays_where_it_has_never_seen_the_image(corpus: World) -> Non
     corpus.upload("late/1.jpg", b"late")
     corpus.upload("late/2.jpg", b"later")
     corpus.pump()
-    told = erase(corpus, "r1", Selector("prefix", ("late/1",)))
+    told = erase(corpus, "20-r1", Selector("prefix", ("late/1",)))
     assert told["pca_versions"] == {"before": [1, 2], "deleted": [], "after": [1, 2]}
     assert traces(corpus, "late/1.jpg", digest(b"late")) == []
     assert b"late/2.jpg" in corpus.results.read(Run("late", 1).csv)
@@ -177,7 +177,7 @@ def test_the_last_image_leaves_no_model(world: World) -> None:
     world.job = really
     world.upload("spring/1.jpg", b"one")
     world.pump()
-    told = erase(world, "r1", Selector("content", (digest(b"one"),)))
+    told = erase(world, "20-r1", Selector("content", (digest(b"one"),)))
     assert told["pca_versions"] == {"before": [1], "deleted": [1], "after": []}
     assert traces(world, "spring/1.jpg", digest(b"one")) == []
     world.upload("spring/2.jpg", b"two")
@@ -186,7 +186,7 @@ def test_the_last_image_leaves_no_model(world: World) -> None:
 
 
 def test_copies_can_be_kept(corpus: World) -> None:
-    told = erase(corpus, "r1", Selector("keys", (GONE,)), keep_copies=True)
+    told = erase(corpus, "20-r1", Selector("keys", (GONE,)), keep_copies=True)
     assert traces(corpus, GONE, digest(b"a newer picture")) == []
     assert traces(corpus, COPY)
     assert len(told["contents"]) == 1  # not that of the copy, which may be read again
@@ -194,7 +194,7 @@ def test_copies_can_be_kept(corpus: World) -> None:
 
 
 def test_an_erased_content_may_not_come_again_until_it_is_lifted(corpus: World) -> None:
-    erase(corpus, "r1", Selector("keys", (GONE,)))
+    erase(corpus, "20-r1", Selector("keys", (GONE,)))
     corpus.upload("new/1.jpg", b"two")
     corpus.pump()
     account = receipt.unpack(corpus.results.read(Run("new", 1).receipt))
@@ -211,7 +211,7 @@ def test_a_late_event_does_not_bring_an_upload_back(corpus: World) -> None:
     corpus.pump()
     other = corpus.upload("late/2.jpg", b"other")
     corpus.send("dead", {"Records": [*event["Records"], *other["Records"]]})
-    erase(corpus, "r1", Selector("keys", ("late/1.jpg",)))
+    erase(corpus, "20-r1", Selector("keys", ("late/1.jpg",)))
     assert traces(corpus, "late/1.jpg", digest(b"late")) == []
     assert traces(corpus, "late%2F2.jpg", "late/2.jpg")
     corpus.send("uploads", event)
@@ -224,7 +224,7 @@ def test_what_waits_in_an_open_run_goes_too(corpus: World) -> None:
     corpus.upload("open/1.jpg", b"open")
     corpus.upload("open/2.jpg", b"also open")
     corpus.deliver("uploads")
-    erase(corpus, "r1", Selector("keys", ("open/1.jpg",)))
+    erase(corpus, "20-r1", Selector("keys", ("open/1.jpg",)))
     assert traces(corpus, "open/1.jpg") == []
     record = corpus.record("open")
     corpus.runs.change(record, opened_at=record.opened_at - 3600)
@@ -234,7 +234,7 @@ def test_what_waits_in_an_open_run_goes_too(corpus: World) -> None:
 
 
 def test_runs_wait_for_an_erasure_and_lose_nothing(corpus: World) -> None:
-    ask(corpus, "r1", Selector("keys", (GONE,)))
+    ask(corpus, "20-r1", Selector("keys", (GONE,)))
     corpus.upload("spring/13.jpg", b"thirteen")
     corpus.deliver("uploads")
     corpus.deliver("submit")
@@ -253,7 +253,7 @@ def test_an_erasure_waits_for_the_runs_under_way(corpus: World) -> None:
     corpus.deliver("uploads")
     corpus.deliver("submit")
     assert corpus.record("spring", 3).state == State.SUBMITTED
-    ask(corpus, "r1", Selector("batch", ("spring",)))
+    ask(corpus, "20-r1", Selector("batch", ("spring",)))
     corpus.deliver("submit")
     assert corpus.record(ERASURES).state == State.OPEN
     corpus.pump()
@@ -262,20 +262,20 @@ def test_an_erasure_waits_for_the_runs_under_way(corpus: World) -> None:
 
 
 def test_many_requests_are_one_job(corpus: World) -> None:
-    ask(corpus, "r1", Selector("keys", (GONE,)))
-    ask(corpus, "r2", Selector("prefix", ("winter/1",)))
-    ask(corpus, "r3", Selector("keys", ("nobody/knows.jpg",)))
+    ask(corpus, "20-r1", Selector("keys", (GONE,)))
+    ask(corpus, "20-r2", Selector("prefix", ("winter/1",)))
+    ask(corpus, "20-r3", Selector("keys", ("nobody/knows.jpg",)))
     corpus.pump()
     (job,) = (job for job in corpus.emr._jobs.values() if "erasure" in job["name"])
     assert job["name"] == "erasure-1-attempt-1"
     assert job["executionRole"].endswith("role/erasure")
-    told = [json.loads(corpus.results.read(erasure_certificate(f"r{n}"))) for n in (1, 2, 3)]
+    told = [json.loads(corpus.results.read(erasure_certificate(f"20-r{n}"))) for n in (1, 2, 3)]
     assert [len(one["images"]) for one in told] == [2, 2, 0]
     assert traces(corpus, GONE, "winter/10.jpg") == []
 
 
 def test_certificates_are_signed_and_name_nobody(corpus: World) -> None:
-    told = erase(corpus, "r1", Selector("keys", (GONE,)))
+    told = erase(corpus, "20-r1", Selector("keys", (GONE,)))
     signer = KmsSigner(boto3.client("kms"), boto3.client("kms").list_keys()["Keys"][0]["KeyId"])
     signature = certificate.signature_of(told)
     assert signer.is_valid(certificate.digest_of(told), signature)
@@ -291,7 +291,7 @@ def test_unfinished_uploads_go_too(corpus: World) -> None:
     s3.create_multipart_upload(Bucket="uploads", Key=GONE)
     other = s3.create_multipart_upload(Bucket="uploads", Key="spring/apple/20.jpg")
     s3.create_multipart_upload(Bucket="results", Key=Run("spring", 1).csv)
-    erase(corpus, "r1", Selector("keys", (GONE,)))
+    erase(corpus, "20-r1", Selector("keys", (GONE,)))
     left = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
     assert [upload["UploadId"] for upload in left] == [other["UploadId"]]
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="results")
@@ -305,7 +305,7 @@ def test_no_image_is_read(corpus: World) -> None:
         read.append(params["Bucket"])
 
     events.register("provide-client-params.s3.GetObject", note)
-    erase(corpus, "r1", Selector("keys", (GONE,)))
+    erase(corpus, "20-r1", Selector("keys", (GONE,)))
     events.unregister("provide-client-params.s3.GetObject", note)
     assert set(read) == {"results", "artifacts"}
 
@@ -314,7 +314,7 @@ def test_a_part_that_is_written_too_late_is_cleared_when_its_run_closes(corpus: 
     event = corpus.upload("late/1.jpg", b"late")
     corpus.upload("late/2.jpg", b"other")
     with pytest.MonkeyPatch.context() as patch:  # a collector that read the list before it changed
-        erase(corpus, "r1", Selector("keys", ("late/1.jpg",)))
+        erase(corpus, "20-r1", Selector("keys", ("late/1.jpg",)))
         patch.setattr(BlockList, "erased", lambda self, entry: False)
         corpus.send("uploads", event)
         corpus.deliver("uploads")

@@ -47,7 +47,7 @@ def test_what_is_uploaded_while_a_batch_erasure_is_resumed_is_not_lost(world: Wo
         if failing and name == "Sign":
             raise PlantedError(name)
 
-    ask(world, "r1", Selector("batch", ("spring",)))
+    ask(world, "20-r1", Selector("batch", ("spring",)))
     world.on_call = fail
     for _ in range(4):
         for queue in ("submit", "catalog"):
@@ -71,12 +71,12 @@ def test_names_that_are_parts_of_others_neither_stop_it_nor_go(world: World) -> 
     for key, body in bodies.items():
         world.upload(key, body)
     world.pump()
-    erase(world, "r1", Selector("keys", ("2.jpg",)))
+    erase(world, "20-r1", Selector("keys", ("2.jpg",)))
     assert done(world)
     (record,) = (record for record in world.runs.every() if record.batch != ERASURES)
     account = receipt.unpack(world.results.read(record.key.receipt))
     assert account.duplicates.groups == [["12.jpg", "22.jpg"]]
-    erase(world, "r2", Selector("batch", (record.batch,)))
+    erase(world, "20-r2", Selector("batch", (record.batch,)))
     assert traces(world, "12.jpg", digest(b"same")) == []
 
 
@@ -84,7 +84,7 @@ def test_a_copy_under_an_unusable_folder_is_found(world: World) -> None:
     batch(world, "spring", b"one", b"two")
     world.upload("/x/copy.jpg", b"one")
     world.pump()
-    erase(world, "r1", Selector("content", (digest(b"one"),)))
+    erase(world, "20-r1", Selector("content", (digest(b"one"),)))
     assert done(world)
     assert traces(world, "/x/copy.jpg", "spring/1.jpg") == []
 
@@ -99,7 +99,7 @@ def test_a_part_that_comes_after_the_plan_is_cleared(world: World) -> None:
             written.append(name)
             world.deliver("uploads")
 
-    ask(world, "r1", Selector("batch", ("new",)))
+    ask(world, "20-r1", Selector("batch", ("new",)))
     world.deliver("submit")
     world.on_call = deliver
     world.pump()
@@ -113,7 +113,7 @@ def test_coordinates_that_outlived_their_features_go_too(world: World) -> None:
     run = Run("spring", 1)
     for folder in (run.results, run.manifest, "incoming"):
         world.results.delete(world.results.list(folder))
-    erase(world, "r1", Selector("keys", ("spring/1.jpg",)))
+    erase(world, "20-r1", Selector("keys", ("spring/1.jpg",)))
     assert done(world)
     assert traces(world, "spring/1.jpg", digest(b"one")) == []
 
@@ -122,7 +122,7 @@ def test_coordinates_that_outlived_their_features_go_too(world: World) -> None:
 def test_receipts_stay_true_where_something_has_expired(world: World, expired: str) -> None:
     batch(world, "spring", b"one", b"two", b"three", b"broken")
     world.results.delete(world.results.list(expired))
-    erase(world, "r1", Selector("keys", ("spring/1.jpg",)))
+    erase(world, "20-r1", Selector("keys", ("spring/1.jpg",)))
     assert done(world)
     assert traces(world, "spring/1.jpg", digest(b"one")) == []
     if expired != "receipts":
@@ -136,7 +136,7 @@ def test_receipts_stay_true_where_something_has_expired(world: World, expired: s
 def test_erasures_in_a_row_add_up(world: World) -> None:
     batch(world, "spring", b"one", b"two", b"two", b"broken")
     for number, key in enumerate(("spring/1.jpg", "spring/4.jpg", "spring/3.jpg")):
-        erase(world, f"r{number}", Selector("keys", (key,)))
+        erase(world, f"20-r{number}", Selector("keys", (key,)))
     account = receipt.unpack(world.results.read(Run("spring", 1).receipt))
     assert (account.found, account.processed, account.rejected, account.erased) == (0, 0, 0, 4)
     assert (account.duplicates.images, account.duplicates.groups) == (0, [])
@@ -145,7 +145,7 @@ def test_erasures_in_a_row_add_up(world: World) -> None:
 
 def test_rejected_images_are_not_retried_during_an_erasure(world: World) -> None:
     batch(world, "spring", b"one", b"broken")
-    ask(world, "r1", Selector("keys", ("spring/2.jpg",)))
+    ask(world, "20-r1", Selector("keys", ("spring/2.jpg",)))
     with pytest.raises(UsageError, match="being erased"):
         retry_rejected(world.record("spring"), world.runs, world.queues, world.results)
     world.pump()
@@ -166,7 +166,7 @@ def test_a_job_that_was_started_goes_first(world: World) -> None:
     world.on_call = die
     world.deliver("submit")
     world.on_call = lambda name: None
-    ask(world, "r1", Selector("keys", ("autumn/1.jpg",)))
+    ask(world, "20-r1", Selector("keys", ("autumn/1.jpg",)))
     world.deliver("submit")
     assert world.record("spring").state == State.SUBMITTED
     assert world.record(ERASURES).state == State.OPEN
@@ -178,7 +178,7 @@ def test_dead_letters_about_what_nobody_else_knows_go_too(world: World) -> None:
     batch(world, "spring", b"one")
     lost = world.event("spring/lost.jpg")
     world.send("dead", lost)
-    erase(world, "r1", Selector("prefix", ("spring/lo",)))
+    erase(world, "20-r1", Selector("prefix", ("spring/lo",)))
     assert traces(world, "spring/lost.jpg") == []
 
 
@@ -228,11 +228,11 @@ def test_an_erasure_that_failed_is_the_one_that_is_retried(world: World) -> None
     """It holds neither runs nor other erasures until then."""
     batch(world, "spring", b"one", b"two")
     world.job_fails = lambda attempt: True
-    ask(world, "r1", Selector("keys", ("spring/1.jpg",)))
+    ask(world, "20-r1", Selector("keys", ("spring/1.jpg",)))
     world.pump()
     assert world.record(ERASURES).state == State.FAILED
     world.job_fails = lambda attempt: False
-    ask(world, "r2", Selector("keys", ("spring/2.jpg",)))
+    ask(world, "20-r2", Selector("keys", ("spring/2.jpg",)))
     world.upload("autumn/1.jpg", b"three")
     world.pump()
     assert world.record(ERASURES, 2).state == State.DONE

@@ -49,13 +49,13 @@ def small_corpus(world: World) -> None:
 
 
 def a_key(world: World) -> None:
-    ask(world, "r1", Selector("keys", (GONE,)))
+    ask(world, "20-r1", Selector("keys", (GONE,)))
 
 
 def a_batch_and_a_run_that_waits(world: World) -> None:
     world.upload("autumn/6.jpg", b"six")
     world.deliver("uploads")
-    ask(world, "r1", Selector("batch", ("spring",)))
+    ask(world, "20-r1", Selector("batch", ("spring",)))
 
 
 def changes(name: str) -> bool:

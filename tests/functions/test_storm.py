@@ -37,7 +37,7 @@ def test_a_storm_of_uploads_into_three_batches(
         measured = start in (AN_INVOCATION, EVENTS - AN_INVOCATION)
         if measured:
             tracemalloc.start()
-        with world.handling():
+        with world.handling("CollectUploadsRole"):
             began = perf_counter()
             assert collect_uploads.handler(event, world.context) == {"batchItemFailures": []}
             seconds += perf_counter() - began if not measured else 0

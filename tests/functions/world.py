@@ -36,7 +36,10 @@ from functions.bucket import Bucket
 from functions.queues import WorkQueues
 from functions.records import RunRecord
 from functions.runs import RunTable
+from local_cloud.access.asks import Call, call_of
+from local_cloud.access.notes import is_on, note, note_stack
 from local_cloud.emr_serverless import EmrServerless, Outcome
+from tests.functions.as_stack import PLACE, ROLES, in_the_template
 
 EVENTS = Path(__file__).parents[1] / "events"
 REGION = "eu-west-1"
@@ -78,6 +81,8 @@ class World:
     urls: dict[str, str]
     calls: list[str] = field(default_factory=list)
     in_handler: bool = False
+    role: str = ""
+    last: Any = None
     preparing: bool = False
     deliveries: int = 1
     backwards: bool = False
@@ -145,8 +150,11 @@ class World:
 
     def deliver(self, queue: str) -> int:
         """Hand what is in a queue to its function; what failed stays. How many came."""
-        sqs = boto3.client("sqs")
-        url, total = self.urls[queue], 0
+        with self.handling(""):
+            return self._deliver(self.urls[queue], queue)
+
+    def _deliver(self, url: str, queue: str) -> int:
+        sqs, total = boto3.client("sqs"), 0
         while True:
             answer = sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, WaitTimeSeconds=0
@@ -168,7 +176,7 @@ class World:
         ordered = messages[::-1] if self.backwards else messages
         event = {"Records": [sqs_record(m["MessageId"], m["Body"]) for m in ordered]}
         handlers = {"uploads": collect_uploads, "submit": submit_job, "catalog": catalog_results}
-        with self.handling():
+        with self.handling(ROLES[queue]):
             try:
                 answer = handlers[queue].handler(event, self.context)
             except PlantedError:
@@ -176,16 +184,28 @@ class World:
         return {item["itemIdentifier"] for item in answer["batchItemFailures"]}
 
     def reconcile(self) -> None:
-        with self.handling():
+        with self.handling("ReconcileRole"):
             reconcile.handler(json.loads((EVENTS / "schedule.json").read_text()), self.context)
 
     @contextmanager
-    def handling(self) -> Iterator[None]:
-        self.in_handler = True
+    def handling(self, role: str) -> Iterator[None]:
+        """As the function (or the job) that has this role in the template; as nobody for ''."""
+        before = self.in_handler, self.role
+        self.in_handler, self.role = bool(role), role
         try:
             yield
         finally:
-            self.in_handler = False
+            self.in_handler, self.role = before
+
+    def note_request(self, request: Any) -> None:
+        """What a function asks AWS for, for the proof that its role may."""
+        self.last = None
+        if is_on() and self.in_handler and not self.preparing:
+            asked = (self.role, request.method, request.url, request.body)
+            self.last = request
+            if asked not in _NOTED:
+                _NOTED.add(asked)
+                note(self.role, PLACE.asks(_call(request)))
 
     def lose_messages(self) -> None:
         for queue in ("submit", "catalog"):
@@ -194,8 +214,10 @@ class World:
                 for message in found:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
-    def note_call(self, name: str) -> None:
+    def note_call(self, name: str, status: int) -> None:
         """An AWS call was made, and has had its effect."""
+        if self.last and status == 404:
+            note(self.role, PLACE.when_missing(_call(self.last)))
         if self.in_handler and not self.preparing:
             self.calls.append(name)
             self.on_call(name)
@@ -391,6 +413,7 @@ def new_world(folder: Path) -> Iterator[World]:
 def _session() -> boto3.Session:
     """One for all worlds: loading the services' models takes longer than a test."""
     session = boto3.Session("testing", "testing", region_name=REGION)
+    session.events.register_first("before-send", _before_send)
     session.events.register("after-call", _after_call)
     session.events.register_first("before-send.emr-serverless", _answer_for_emr)
     return session
@@ -420,6 +443,7 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     world = World(emr, urls, topic=topic)
     kms = boto3.client("kms")
     key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    note_stack(in_the_template(application, topic, key))
     for name, value in environment(application, urls, topic, key).items():
         patch.setenv(name, value)
     _forget()
@@ -525,12 +549,22 @@ class _Raw:
         yield self._body
 
 
+def _call(request: Any) -> Call:
+    return call_of(request.method, request.url, request.headers, request.body)
+
+
+_NOTED: set[object] = set()
 _NOW: list[World] = []  # clients outlive worlds, and what hooks them is asked for the current one
 
 
-def _after_call(model: Any, **_: Any) -> None:
+def _before_send(request: Any, **_: Any) -> None:
     if _NOW:
-        _NOW[-1].note_call(model.name)
+        _NOW[-1].note_request(request)
+
+
+def _after_call(model: Any, http_response: Any, **_: Any) -> None:
+    if _NOW:
+        _NOW[-1].note_call(model.name, http_response.status_code)
 
 
 def _answer_for_emr(request: Any, **_: Any) -> AWSResponse:

@@ -1,0 +1,55 @@
+"""What the simulated cloud's resources are called in `template.yaml`."""
+
+from __future__ import annotations
+
+from moto.core import DEFAULT_ACCOUNT_ID
+
+from local_cloud.access.asks import Place
+from local_cloud.access.of_stack import Resource
+
+REGION = "eu-west-1"
+ROLES = {
+    "uploads": "CollectUploadsRole",
+    "submit": "SubmitJobRole",
+    "catalog": "CatalogResultsRole",
+}
+_KEY = f"arn:aws:kms:{REGION}:{DEFAULT_ACCOUNT_ID}:key/data"
+_BUCKETS = {"Uploads": "uploads", "Results": "results", "Artifacts": "artifacts"}
+_QUEUES = {
+    "UploadQueue": "uploads",
+    "SubmitQueue": "submit",
+    "CatalogQueue": "catalog",
+    "UploadDeadLetters": "dead",
+}
+
+
+def _arn(service: str, name: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{DEFAULT_ACCOUNT_ID}:{name}"
+
+
+_ENCRYPTED = {
+    **{f"arn:aws:s3:::{name}": _KEY for name in _BUCKETS.values()},
+    **{_arn("sqs", name): _KEY for name in _QUEUES.values()},
+    _arn("sns", "notifications"): _KEY,
+    _arn("dynamodb", "table/runs"): _KEY,
+}
+PLACE = Place(REGION, DEFAULT_ACCOUNT_ID, _ENCRYPTED)
+
+
+def in_the_template(application: str, topic: str, signing_key: str) -> list[Resource]:
+    """Logical ids, with what they are called here."""
+    arns = {
+        **{logical: f"arn:aws:s3:::{name}" for logical, name in _BUCKETS.items()},
+        **{logical: _arn("sqs", name) for logical, name in _QUEUES.items()},
+        "Runs": _arn("dynamodb", "table/runs"),
+        "Notifications": topic,
+        "SigningKey": _arn("kms", f"key/{signing_key}"),
+        "DataKey": _KEY,
+        "SparkApplication": _arn("emr-serverless", f"/applications/{application}"),
+        "JobRole": "arn:aws:iam::123456789012:role/job",
+        "ErasureRole": "arn:aws:iam::123456789012:role/erasure",
+    }
+    return [
+        Resource("Database", "", "darkroom", "", {}),
+        *(Resource(logical, "", arn, arn, {}) for logical, arn in arns.items()),
+    ]
