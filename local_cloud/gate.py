@@ -306,7 +306,10 @@ async def _refuse(
     if "x-www-form-urlencoded" in content:
         told = f"<ErrorResponse>{told}</ErrorResponse>"
     elif "json" in content or request.service in _REST_JSON:
-        kind, told = "application/json", json.dumps({"message": str(refusal)})
+        kind, told = (
+            "application/json",
+            json.dumps({"__type": refusal.code, "message": str(refusal)}),
+        )
     stated = {"content-type": kind, "x-amzn-errortype": refusal.code, "connection": "close",
               **headers}  # fmt: skip
     await _answer(send, refusal.status, stated, told.encode())

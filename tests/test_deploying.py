@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from darkroom.cli import build, cloudformation, local, verify_deployment
+from darkroom.cli.application import bring_to_rest
 from darkroom.cli.cloud import deploy_locally
 from darkroom.cli.deploy import Deployment, code_bucket, deploy
 from darkroom.cli.destroy import data_buckets, destroy
@@ -84,12 +85,11 @@ def test_a_job_under_way_is_not_cut_off_unasked(stack: Stack, model: Path) -> No
     a_run(stack, "third")
     in_state(stack, "third", State.SUBMITTED, State.RUNNING)
     with pytest.raises(UsageError, match=r"under way.*--stop-jobs"):
-        again(stack, model, MaximumVcpu="12")
-    with pytest.raises(UsageError, match=r"under way.*--stop-jobs"):
         destroy(stack.name, REGION, delete_data=False)
-    again(stack, model, stop_jobs=True, MaximumVcpu="12")
-    assert application(stack)["maximumCapacity"]["cpu"] == "12 vCPU"
+    bring_to_rest(stack.name, stop_jobs=True)
     assert finished(stack, "third").state == State.FAILED
+    again(stack, model, MaximumVcpu="12")
+    assert application(stack)["maximumCapacity"]["cpu"] == "12 vCPU"
 
 
 def test_an_old_release_goes_when_two_newer_ones_are_there(stack: Stack, model: Path) -> None:

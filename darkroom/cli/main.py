@@ -25,6 +25,7 @@ from darkroom.images import Limits
 _ELSEWHERE = {
     "cloud": ("put", "status", "get", "logs", "retry", "redrive", "deploy", "destroy", "local"),
     "look": ("similar", "duplicates", "open", "completion"),
+    "doctor": ("doctor",),
     "privacy": ("erase", "trace", "verify", "unblock", "erasures"),
 }
 

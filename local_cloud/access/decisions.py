@@ -33,6 +33,8 @@ class Decisions:
         """`Allow`, `Deny` (by a statement) or `ImplicitDeny` (by none that allows)."""
         from ministack.core import iam_evaluator as evaluator
 
+        if ask.action in evaluator._ALWAYS_ALLOWED_ACTIONS:  # GetCallerIdentity, for example
+            return ALLOWED
         context = evaluator.EvalContext(
             principal_arn=principal.arn,
             principal_type="User" if ":user/" in principal.arn else "AssumedRole",
