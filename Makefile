@@ -19,11 +19,12 @@ demo: $(VENV)/.demo
 
 # the tests of the whole stack mostly wait: they run beside the others, in two groups
 ROLES_TESTS := tests/permissions/test_roles.py
-PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_deploying.py tests/test_cli.py \
+PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_deploying.py tests/test_doctor.py tests/test_cli.py \
   tests/chaos/test_kills.py tests/chaos/test_names.py tests/chaos/test_full_disk.py
 STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py tests/test_slides.py \
   tests/test_notebooks.py tests/test_query.py tests/test_entry_point.py tests/test_java.py \
-  tests/chaos/test_the_port.py tests/chaos/test_drive_by.py tests/chaos/test_overload.py
+  tests/chaos/test_the_port.py tests/chaos/test_drive_by.py tests/chaos/test_overload.py \
+  tests/permissions/test_persons.py
 
 test: $(VENV)/.dev
 	@rm -rf $(NOTES) && mkdir -p $(NOTES)

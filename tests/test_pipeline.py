@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import boto3
 import pyarrow.parquet as pq
@@ -110,6 +111,41 @@ def worked(stack: Stack, batch: str, files: int) -> list[RunRecord]:
 
 def total(records: list[RunRecord], name: str) -> int:
     return sum(getattr(record, name) or 0 for record in records)
+
+
+def test_a_run_takes_its_images_as_they_were_when_it_was_sealed(
+    stack: Stack, photos: Callable[..., Path]
+) -> None:
+    """One that was overwritten since is read in the version that was uploaded, one that was deleted
+    is missing; what an earlier attempt has left is gone. All that while another job runs."""
+    put_folder(stack, photos(40, "first"), "first", ready=True)
+    in_state(stack, "first", State.RUNNING)
+    put_folder(stack, photos(3, "later"), "later", ready=True)
+    in_state(stack, "later", State.SUBMITTED)
+    names = sorted(k for k in _keys(stack, "later/") if k.endswith(".jpg"))
+    put_bytes(stack, names[0], b"no picture any more")
+    stack.s3.delete_object(Bucket=stack.uploads, Key=names[1])
+    stale = f"{Run('later', 1).results_pca(1)}/part-00099.parquet"
+    stack.results.write(stale, b"of an earlier attempt")
+    record = finished(stack, "later", 1)
+    assert (record.processed, record.rejected, record.missing) == (2, 0, 1)
+    assert stale not in stack.results.list(Run("later", 1).results_pca(1))
+
+
+def _keys(stack: Stack, prefix: str) -> list[str]:
+    listed = stack.s3.list_objects_v2(Bucket=stack.uploads, Prefix=prefix)["Contents"]
+    return [item["Key"] for item in listed]
+
+
+def test_the_apis_links_lead_to_the_files(stack: Stack, folder: Path) -> None:
+    """Signed by the API's role, which is asked when they are followed."""
+    page = local.require(folder / "state").page
+    with urlopen(f"{page}/api/batches/first/runs/1/files") as answer:
+        files = json.loads(answer.read())["files"]
+    assert {file["kind"] for file in files} == {"receipt", "csv", "features", "coordinates"}
+    for file in files:
+        with urlopen(file["url"]) as answer:
+            assert answer.read() == stack.results.read(file["key"])
 
 
 def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:

@@ -116,6 +116,7 @@ class Place:
             call.service, *arguments, self.region, self.account
         )
         action = _BATCHES.get(action, action)
+        resource = resource.replace(":rule/default/", ":rule/")  # the default bus has no name there
         if call.service == "s3" and call.method == "POST" and "delete" in call.query:
             for arn, version in iam_actions._s3_batch_delete_targets(_first(call.path), call.body):
                 yield Ask("s3:DeleteObjectVersion" if version else "s3:DeleteObject", arn)

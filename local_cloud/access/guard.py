@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -35,8 +35,11 @@ class Guard:
         """Of the owner, a role or a user; None for a key that this cloud has not made."""
         if access_key == self.account:
             return self.secret
-        if access_key in _session_keys():
-            return self._derived(access_key)
+        role = _session_keys().get(access_key)
+        if role is not None:
+            secret = self._derived(access_key)
+            _make_known(access_key, secret, self._session(role))
+            return secret
         user = _user(self.account, access_key)
         return str(user["SecretAccessKey"]) if user else None
 
@@ -65,7 +68,7 @@ class Guard:
         who = self._principal(access_key)
         decisions = Decisions(self.region, self.account, _policy_of)
         note(who.arn.split("/")[1], asks)
-        for ask in asks:
+        for ask in map(_tagged, asks):
             if decisions.decide(who, ask) != ALLOWED:
                 raise _denied(
                     f"User: {who.arn} is not authorized to perform: {ask.action} on resource: "
@@ -77,15 +80,30 @@ class Guard:
 
         role = _session_keys().get(access_key)
         if role is not None:
-            arn = f"arn:aws:sts::{self.account}:assumed-role/{role}/darkroom"
-            return Principal(arn, iam_evaluator._gather_role_policies(role, self.account))
+            return Principal(
+                self._session(role), iam_evaluator._gather_role_policies(role, self.account)
+            )
         found = iam_evaluator.resolve_principal(access_key, self.account)
         if isinstance(found, iam_evaluator.AuthError) or found.policies is None:
             raise _denied("this cloud does not know that key")
         return Principal(found.arn, found.policies)
 
+    def _session(self, role: str) -> str:
+        return f"arn:aws:sts::{self.account}:assumed-role/{role}/darkroom"
+
     def _derived(self, access_key: str) -> str:
         return hmac.new(self.secret.encode(), access_key.encode(), hashlib.sha256).hexdigest()
+
+
+def _tagged(ask: Ask) -> Ask:
+    """With a key's tags, which policies name keys by."""
+    if not ask.action.startswith("kms:"):
+        return ask
+    from ministack.services.tagging import resource_tags
+
+    tags = (resource_tags(ask.resource) or {}).items()
+    stated = tuple((f"aws:resourcetag/{name}".lower(), value) for name, value in tags)
+    return replace(ask, context=(*ask.context, *stated))
 
 
 def _session_key(role: str) -> str:
@@ -97,6 +115,15 @@ def _session_keys() -> dict[str, str]:
     from ministack.services import iam
 
     return {_session_key(role): role for _, role in list(iam._roles._data)}
+
+
+def _make_known(access_key: str, secret: str, arn: str) -> None:
+    """To ministack, which looks at the keys of links and forms by itself."""
+    from ministack.services import sts
+
+    if access_key not in sts._sessions:
+        told = {"Arn": arn, "UserId": access_key, "SecretAccessKey": secret}
+        sts.register_session(access_key, told)
 
 
 def _stacks() -> StackAccess:

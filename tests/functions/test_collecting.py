@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from darkroom import manifest
 from darkroom.layout import Run
 from functions import collect_uploads, submit_job
 from functions.records import State
@@ -230,3 +231,13 @@ def test_settings_that_are_missing_or_wrong_are_all_named(
     del environment["EXECUTOR_CORES"]
     with pytest.raises(UsageError, match=r"QUIET_SECONDS \(int\), EXECUTOR_CORES \(int\)"):
         read_settings(SubmitSettings, environment)
+
+
+def test_a_manifest_forgets_parts_of_a_try_that_knew_of_more(world: World) -> None:
+    """Such a try died before it had sealed the run."""
+    left = f"{Run('spring', 1).manifest}/part-00007.jsonl.gz"
+    world.results.write(left, manifest.pack([]))
+    world.upload("spring/1.jpg")
+    world.pump()
+    assert world.record("spring").state == State.DONE
+    assert left not in world.results.list(Run("spring", 1).manifest)

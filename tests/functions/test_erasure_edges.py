@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
 from darkroom import receipt
@@ -36,6 +37,15 @@ def batch(world: World, name: str, *bodies: bytes) -> None:
 
 def done(world: World) -> bool:
     return all(record.state == State.DONE for record in world.runs.every())
+
+
+def test_when_nothing_is_left_the_view_goes(world: World) -> None:
+    batch(world, "spring", b"one")
+    tables = boto3.client("glue")
+    assert tables.get_table(DatabaseName="darkroom", Name="features_pca")
+    erase(world, "20-r1", Selector("batch", ("spring",)))
+    with pytest.raises(tables.exceptions.EntityNotFoundException):
+        tables.get_table(DatabaseName="darkroom", Name="features_pca")
 
 
 def test_what_is_uploaded_while_a_batch_erasure_is_resumed_is_not_lost(world: World) -> None:
