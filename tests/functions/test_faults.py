@@ -183,6 +183,15 @@ def test_what_no_event_told_of_is_found_by_the_schedule(world: World) -> None:
     assert world.record("spring").state == State.DONE
 
 
+def test_a_stack_at_rest_tells_no_metric(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each costs by the hour."""
+    world.upload("spring/1.jpg")
+    world.pump()
+    capsys.readouterr()
+    world.reconcile()
+    assert "_aws" not in capsys.readouterr().out
+
+
 def test_the_schedule_counts_runs_over_their_limit(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
