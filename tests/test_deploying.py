@@ -14,7 +14,7 @@ from darkroom.cli.application import bring_to_rest
 from darkroom.cli.cloud import deploy_locally
 from darkroom.cli.deploy import Deployment, code_bucket, deploy
 from darkroom.cli.destroy import data_buckets, destroy
-from darkroom.cli.stack import Stack
+from darkroom.cli.stack import Stack, open_stack
 from darkroom.errors import DarkroomError, UsageError
 from functions.records import State
 from local_cloud.server import ACCOUNT
@@ -156,6 +156,10 @@ def _make_table(name: str) -> None:
 
 def test_destroy_right_after_a_run_and_once_more_with_the_data(stack: Stack) -> None:
     name = "darkroom-broken-table"
+    other = open_stack(name)
+    a_run(other, "last")
+    assert finished(other, "last").state == State.DONE
+    assert application(other)["state"] == "STARTED"
     pools = boto3.client("cognito-idp")
     pool = cloudformation.resource(name, "People")
     assert len(_keys(name)) == 2

@@ -44,6 +44,19 @@ def test_workers_are_such_as_exist_and_fit_into_the_capacity(most: int, cores: i
     assert conf["spark.executorEnv.AWS_REGION"] == "eu-west-1"
 
 
+def test_a_job_names_its_python_and_its_region() -> None:
+    """Of the image's three Pythons the one of the archive, for driver and executors; S3A asks no
+    other region, and follows no bucket into one."""
+    known = environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+    words = spark_parameters(read_settings(SubmitSettings, known)).split()
+    conf = dict(word.split("=", 1) for word in words if word.startswith("spark."))
+    for name in ("driverEnv.PYSPARK_PYTHON", "driverEnv.PYSPARK_DRIVER_PYTHON"):
+        assert conf[f"spark.emr-serverless.{name}"] == "/usr/bin/python3.11"
+    assert conf["spark.executorEnv.PYSPARK_PYTHON"] == "/usr/bin/python3.11"
+    assert conf["spark.hadoop.fs.s3a.endpoint.region"] == "eu-west-1"
+    assert conf["spark.hadoop.fs.s3a.cross.region.access.enabled"] == "false"
+
+
 def test_a_stack_without_thumbnails_asks_its_jobs_for_none() -> None:
     known = environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
     settings = read_settings(SubmitSettings, {**known, "THUMBNAILS": "off"})
