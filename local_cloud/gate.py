@@ -81,10 +81,13 @@ class Gate:
                 told = json.dumps(self.health()).encode()
                 await _answer(send, HTTPStatus.OK, {"content-type": "application/json"}, told)
                 return
-            call = self._call(request, body)
-            self.guard.require(key, call)
+            call = None if self.guard.is_owner(key) else self._call(request, body)
+            if call is not None:
+                self.guard.require(key, call)
             keeps = bool(self._bucket(request)) and "delete" not in request.query
-            may_know = partial(self.guard.may_know_it_is_missing, key, call)
+            may_know = (
+                partial(self.guard.may_know_it_is_missing, key, call) if call else lambda: True
+            )
             with self.room.for_request(request.method, keeps, len(body)):
                 inner = {**scope, "headers": request.vouched_for(scope["headers"])}
                 await self.app(inner, _replayed(body, receive),
@@ -103,20 +106,35 @@ class Gate:
             raise Refusal(HTTPStatus.FORBIDDEN, "AccessDenied", "other sites may not ask here")
 
     def _call(self, request: Request, body: bytes) -> Call:
-        """The request as permissions look at it: an upload by form is one of its object."""
+        """The request as permissions look at it, for the service that will get it; an upload by
+        form is one of its object. Raises `Refusal` where that is not the service it is signed for.
+        """
         from ministack.core.router import detect_service
+        from ministack.services.s3 import _merge_hoisted_amz_headers
 
-        path = request.path
-        if self._bucket(request) and request.is_form:
+        path, query = request.path, dict(request.query)
+        by_form = bool(self._bucket(request)) and request.is_form
+        if by_form:
             path = f"/{self._bucket(request)}/{form_fields(request, body).get('key', '')}"
         headers = dict(request.headers)
-        call = Call("", request.method, path, headers, body, request.query)
-        service = (
-            "s3"
-            if request.is_link
-            else detect_service(request.method, path, headers, call.parameters)
-        )
-        return replace(call, service=service)
+        call = Call("", request.method, path, headers, body, query)
+        service = detect_service(request.method, request.path, headers, call.parameters)
+        if service == "s3":
+            headers = _merge_hoisted_amz_headers(headers, query)
+        if by_form:
+            headers.pop("content-type")
+        signed_for = "s3" if by_form or request.is_link else request.service
+        if service != _ROUTED_AS.get(signed_for, signed_for):
+            raise _misled(request)
+        if service == "s3" and not self._is_place_of_objects(request):
+            raise _misled(request)
+        return replace(call, service=service, headers=headers)
+
+    def _is_place_of_objects(self, request: Request) -> bool:
+        """A bucket, what will be one, or the list of all: ministack has paths of its own, too."""
+        first, _, rest = request.path.lstrip("/").partition("/")
+        new = request.method == "PUT" and not rest.strip("/") and "-" in first
+        return not first or bool(self._bucket(request)) or (new and not first.startswith("_"))
 
     async def _admitted_if_sound(self, request: Request, receive: Receive) -> tuple[str, bytes]:
         """`_admitted`; what cannot even be checked is refused, too."""
@@ -185,12 +203,19 @@ class Gate:
         }
 
 
+# Where ministack's name for a service is not the one that it is signed for.
+_ROUTED_AS = {"cloudwatch": "monitoring"}
 _REST_JSON = ("lambda", "emr-serverless", "execute-api")
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, HEAD, POST",
     "access-control-allow-headers": "content-type",
     "access-control-max-age": "600",
 }
+
+
+def _misled(request: Request) -> Refusal:
+    words = f"a request signed for {request.service or 's3'} that somebody else would answer"
+    return Refusal(HTTPStatus.FORBIDDEN, "AccessDenied", words)
 
 
 def _request_of(scope: Scope) -> Request:

@@ -67,7 +67,7 @@ class Request:
         if not (self.is_form or self.is_link):
             return list(headers)
         signed = self.query.get("X-Amz-SignedHeaders", [""])[0].split(";")
-        kept = {*_UNSIGNED, *(["content-type"] if self.is_form else signed)}
+        kept = {*_UNSIGNED, *(["content-type"] if self.is_form else signed)} - {"x-amz-target"}
         return [pair for pair in headers if pair[0].decode("latin-1").lower() in kept]
 
 

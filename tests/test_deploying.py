@@ -92,16 +92,25 @@ def test_a_job_under_way_is_not_cut_off_unasked(stack: Stack, model: Path) -> No
     assert application(stack)["maximumCapacity"]["cpu"] == "12 vCPU"
 
 
-def test_an_old_release_goes_when_two_newer_ones_are_there(stack: Stack, model: Path) -> None:
+def test_an_old_release_goes_when_no_job_can_be_at_it_any_more(
+    stack: Stack, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, releases = model.read_bytes(), []
     for content in (b"one", b"two", whole):
         model.write_bytes(content)
         releases.append(again(stack, model).parameters["Release"])
-    kept = {key.split("/")[1] for key in stack.artifacts.list("jobs")}
-    assert kept == set(releases[1:])
+    assert set(releases) <= _releases(stack)
+    minutes = -float(stack.parameters["JobTimeoutMinutes"])
+    monkeypatch.setattr("darkroom.cli.deploy.QUEUE_MINUTES", minutes)
+    again(stack, model, RunLimitMinutes="91")
+    assert _releases(stack) == {releases[-1]}
     code = stack.s3.list_objects_v2(Bucket=code_bucket(NAME, ACCOUNT, REGION))["Contents"]
     packaged = (build.ROOT / "build" / "packaged.yaml").read_text()
     assert [found["Key"] for found in code if found["Key"] not in packaged] == []
+
+
+def _releases(stack: Stack) -> set[str]:
+    return {key.split("/")[1] for key in stack.artifacts.list("jobs")}
 
 
 def test_the_check_ends_with_what_is_known(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

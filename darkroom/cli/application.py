@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from time import sleep
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
 from typing import Any
 
 import boto3
@@ -11,12 +13,13 @@ from botocore.exceptions import ClientError
 from darkroom.cli.cloudformation import resource
 from darkroom.cli.endpoint import is_on_this_machine
 from darkroom.cli.say import say
-from darkroom.errors import UsageError
+from darkroom.errors import DarkroomError, UsageError
 
 TYPE = "AWS::EMRServerless::Application"
 _LOGICAL_ID = "SparkApplication"
 _AT_REST = ("CREATED", "STOPPED", "TERMINATED")
 _UNDER_WAY = ("SUBMITTED", "QUEUED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING")
+_PATIENCE_SECONDS = 15 * 60.0
 
 
 def bring_to_rest(stack: str, stop_jobs: bool) -> None:
@@ -28,16 +31,28 @@ def bring_to_rest(stack: str, stop_jobs: bool) -> None:
     if not number:
         return
     emr: Any = boto3.client("emr-serverless")
+    deadline = monotonic() + _PATIENCE_SECONDS
     while (state := _state(emr, number)) not in _AT_REST:
-        if jobs := _jobs_under_way(emr, number):
-            if not stop_jobs:
-                raise UsageError(_busy(len(jobs)))
-            for job in jobs:
+        jobs = _jobs_under_way(emr, number)
+        if jobs and not stop_jobs:
+            raise UsageError(_busy(len(jobs)))
+        for job in (one for one, its in jobs.items() if its != "CANCELLING"):
+            with _as_it_was(emr):
                 emr.cancel_job_run(applicationId=number, jobRunId=job)
-        elif state in ("STARTING", "STARTED"):
+        if not jobs and state == "STARTED":
             say("stopping the Spark application (it starts itself again with the next job)")
-            emr.stop_application(applicationId=number)
+            with _as_it_was(emr):
+                emr.stop_application(applicationId=number)
+        if monotonic() > deadline:
+            raise DarkroomError(f"the Spark application does not come to rest: it is {state}")
         sleep(0.2 if is_on_this_machine() else 5)
+
+
+@contextmanager
+def _as_it_was(emr: Any) -> Iterator[None]:
+    """A job may have ended, or begun, since it was looked at: then it is looked at again."""
+    with suppress(emr.exceptions.ValidationException):
+        yield
 
 
 def _state(emr: Any, number: str) -> str:
@@ -49,11 +64,12 @@ def _state(emr: Any, number: str) -> str:
         raise UsageError(f"the Spark application cannot be looked at: {error}") from error
 
 
-def _jobs_under_way(emr: Any, number: str) -> list[str]:
+def _jobs_under_way(emr: Any, number: str) -> dict[str, str]:
+    """The state of each."""
     pages = emr.get_paginator("list_job_runs").paginate(
         applicationId=number, states=list(_UNDER_WAY)
     )
-    return [job["id"] for page in pages for job in page["jobRuns"]]
+    return {job["id"]: job["state"] for page in pages for job in page["jobRuns"]}
 
 
 def _busy(jobs: int) -> str:

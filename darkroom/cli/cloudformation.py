@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import sleep
 from typing import Any
@@ -35,6 +35,7 @@ class ChangeSet:
         """Carry it out, and wait. Raises `DarkroomError` with the first thing that failed."""
         client: Any = boto3.client("cloudformation")
         client.execute_change_set(ChangeSetName=self.arn, StackName=self.stack)
+        _let_it_begin()
         status = settled(self.stack)
         if status not in _MADE:
             raise DarkroomError(
@@ -83,7 +84,12 @@ def settled(stack: str) -> str | None:
     return status
 
 
-def clear_away(stack: str) -> None:
+def _let_it_begin() -> None:
+    """The status may be the old one for a moment."""
+    sleep(0 if is_on_this_machine() else 5)
+
+
+def clear_away(stack: str, bring_to_rest: Callable[[], None]) -> None:
     """Remove what a creation that failed has left under the stack's name; wait for what is under
     way. Raises `UsageError` for a stack that CloudFormation cannot go on with by itself."""
     status = settled(stack)
@@ -94,6 +100,7 @@ def clear_away(stack: str) -> None:
         )
     if status in _NEVER_MADE:
         say(f"clearing away the stack {stack}, whose creation failed ({status})")
+        bring_to_rest()
         delete(stack)
 
 
@@ -101,6 +108,7 @@ def delete(stack: str) -> None:
     """Delete the stack, and wait. Raises `DarkroomError` with the first thing that failed."""
     settled(stack)
     boto3.client("cloudformation").delete_stack(StackName=stack)
+    _let_it_begin()
     status = settled(stack)
     if status is not None and status != "DELETE_COMPLETE":
         raise DarkroomError(
@@ -122,6 +130,22 @@ def resource(stack: str, logical_id: str) -> str:
     return "" if gone else str(told.get("PhysicalResourceId", ""))
 
 
+def why_refused(stack: str, said: str) -> str:
+    """What CloudFormation found wrong when it looked at the changes, before any was made, and what
+    to do about it; '' where it says nothing. `said` names the change set, or its newest counts."""
+    client: Any = boto3.client("cloudformation")
+    try:
+        named = re.search(r"arn:\S+:changeSet/[\w/-]+", said)
+        listed = client.list_change_sets(StackName=stack)["Summaries"]
+        newest = max(listed, key=lambda one: one["CreationTime"], default=None)
+        arn = named[0] if named else newest["ChangeSetId"] if newest else ""
+        found = [*_invalid(ChangeSetName=arn)] if arn else []
+        reason = newest.get("StatusReason", "") if newest else ""
+    except ClientError:
+        return ""
+    return _with_advice(stack, next(iter(found), reason))
+
+
 def why_not(stack: str) -> str:
     """What CloudFormation said of the resource that failed first in its last operation, and what to
     do about it; '' where it said nothing."""
@@ -131,7 +155,12 @@ def why_not(stack: str) -> str:
         if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
     ]
     causes = [words for words in failed if not any(c in words for c in _CONSEQUENCES)]
-    first = next(iter([*_invalid(stack, failed), *reversed(causes), *reversed(failed)]), "")
+    told_apart = any("DescribeEvents" in words for words in failed)
+    invalid = [*_invalid(StackName=stack)] if told_apart else []
+    return _with_advice(stack, next(iter([*invalid, *reversed(causes), *reversed(failed)]), ""))
+
+
+def _with_advice(stack: str, first: str) -> str:
     if "already exists" in first or "AlreadyOwnedByYou" in first:
         first += (
             f"\nIt is left from an earlier stack {stack!r} that was removed without --delete-data: "
@@ -141,12 +170,11 @@ def why_not(stack: str) -> str:
     return first
 
 
-def _invalid(stack: str, failed: list[str]) -> Iterator[str]:
-    """What CloudFormation found wrong before it began, which it tells in a list of its own."""
-    if not any("DescribeEvents" in words for words in failed):
-        return
+def _invalid(**of: str) -> Iterator[str]:
+    """What CloudFormation found wrong with a stack or a change set before it made anything, which
+    it tells in a list of its own."""
     pages = boto3.client("cloudformation").get_paginator("describe_events")
-    for page in pages.paginate(StackName=stack, Filters={"FailedEvents": True}):
+    for page in pages.paginate(Filters={"FailedEvents": True}, **of):
         for event in page["OperationEvents"]:
             if reason := event.get("ValidationStatusReason"):
                 yield f"{event['LogicalResourceId']}: {reason}"

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from time import time
 from typing import Any
 
 import boto3
@@ -16,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.cli import application
 from darkroom.cli.build import MODEL, ROOT, JobFiles, build_environment, build_functions, build_job
-from darkroom.cli.cloudformation import change_set, clear_away
+from darkroom.cli.cloudformation import change_set, clear_away, why_refused
 from darkroom.cli.endpoint import is_on_this_machine
 from darkroom.cli.home import ensure_model
 from darkroom.cli.say import say
@@ -25,6 +27,8 @@ from darkroom.cli.stack_name import require_name
 from darkroom.cli.verify_deployment import verify
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from darkroom.regions import require_eu
+
+QUEUE_MINUTES = 720.0  # a job waits at most so long (the template's QueueTimeoutMinutes)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ def deploy(deployment: Deployment) -> Stack | None:
     _check(deployment)
     account = "dry-run" if deployment.dry_run else account_id()
     if not deployment.dry_run:
-        clear_away(deployment.name)
+        rest = partial(application.bring_to_rest, deployment.name, deployment.stop_jobs)
+        clear_away(deployment.name, rest)
     existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
     say("building the functions")
@@ -146,10 +151,16 @@ def _deploy_stack(deployment: Deployment, account: str, parameters: Mapping[str,
     _aws("cloudformation", "package", "--template-file", str(ROOT / "template.yaml"),
          "--s3-bucket", bucket, "--output-template-file", str(packaged))  # fmt: skip
     overrides = [f"{name}={value}" for name, value in parameters.items()]
-    said = _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket", bucket,
-                "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
-                "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
-                "--no-execute-changeset", "--parameter-overrides", *overrides)  # fmt: skip
+    try:
+        said = _aws("cloudformation", "deploy", "--template-file", str(packaged), "--s3-bucket",
+                    bucket, "--stack-name", deployment.name, "--capabilities", "CAPABILITY_IAM",
+                    "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
+                    "--no-execute-changeset", "--parameter-overrides", *overrides)  # fmt: skip
+    except DarkroomError as error:
+        why = why_refused(deployment.name, str(error))
+        raise DarkroomError(
+            (why and f"the stack cannot be deployed. {why}") or str(error)
+        ) from error
     changes = change_set(deployment.name, said)
     if changes is None:
         return
@@ -191,9 +202,22 @@ def _remove_old_code(bucket: str, packaged: str) -> None:
 
 
 def _remove_old_releases(stack: Stack, kept: set[str]) -> None:
-    """All but this release and the one before it, which a job may still be at."""
-    for key in stack.artifacts.list("jobs"):
-        if key.split("/")[1] not in kept:
+    """Those but this one and the one before it, when no job can wait any more that was started
+    before they were replaced."""
+    uploaded: dict[str, float] = {}  # when each release came
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=stack.artifacts.name, Prefix="jobs/"
+    )
+    keys = [(found["Key"], found["LastModified"].timestamp())
+            for page in pages for found in page.get("Contents", [])]  # fmt: skip
+    for key, moment in keys:
+        release = key.split("/")[1]
+        uploaded[release] = max(moment, uploaded.get(release, 0))
+    longest = (QUEUE_MINUTES + float(stack.parameters["JobTimeoutMinutes"])) * 60
+    for key, _ in keys:
+        release = key.split("/")[1]
+        later = [moment for moment in uploaded.values() if moment > uploaded[release]]
+        if release not in kept and later and time() - min(later) > longest:
             stack.s3.delete_object(Bucket=stack.artifacts.name, Key=key)
 
 

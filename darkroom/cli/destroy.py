@@ -13,6 +13,7 @@ from darkroom.cli.cloudformation import delete, resource, settled
 from darkroom.cli.deploy import account_id, code_bucket
 from darkroom.cli.say import say
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.regions import require_eu
 
 _TAG = "darkroom-stack"  # on what has no name of its own
 _KEY_DAYS = 7  # KMS deletes no key earlier
@@ -35,6 +36,7 @@ def destroy(name: str, region: str, delete_data: bool, stop_jobs: bool = False) 
 
     Raises `UsageError` where there is nothing of that name, or a job is in the way. Safe to repeat.
     """
+    require_eu(region)
     account = account_id()
     code = code_bucket(name, account, region)
     there = settled(name) is not None

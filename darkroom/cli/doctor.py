@@ -27,8 +27,7 @@ from darkroom.regions import require_eu
 
 _AGAIN = "`darkroom deploy` puts it right"
 _FUNCTIONS = ("collect-uploads", "submit-job", "catalog-results")
-# Which service writes to what is encrypted with the stack's key.
-_WRITERS = ("s3.amazonaws.com", "events.amazonaws.com", "cloudwatch.amazonaws.com")
+_EVENTS, _S3 = "events.amazonaws.com", "s3.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,12 @@ def _key(stack: Stack) -> Found:
             (f"aws kms cancel-key-deletion, or enable-key, --key-id {key}"),
         )
         return
-    statements = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    allowed = {service for s in statements["Statement"] for service in _services(s)}
-    missing = [service for service in _WRITERS if service not in allowed]
-    yield (
-        state,
-        f"its policy does not let {', '.join(missing)} use it" if missing else "",
-        _AGAIN if missing else "",
-    )
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    for service, logical_id in ((_S3, "UploadQueue"), (_EVENTS, "CatalogQueue")):
+        written_to = _queue_arn(resource(stack.name, logical_id))
+        states = {"kms:EncryptionContext:aws:sqs:arn": written_to}
+        lets = _lets(policy, service, {"kms:Decrypt", "kms:GenerateDataKey"}, states)
+        yield _lacks(lets, f"{state}, and {service} may use it for {logical_id}")
 
 
 def _uploads(stack: Stack) -> Found:
@@ -96,13 +93,16 @@ def _uploads(stack: Stack) -> Found:
 
 
 def _queue_policies(stack: Stack) -> Found:
-    wanted = {"UploadQueue": "s3.amazonaws.com", "CatalogQueue": "events.amazonaws.com"}
-    for logical_id, service in wanted.items():
+    rule = boto3.client("events").describe_rule(Name=f"{stack.name}-job-events")["Arn"]
+    bucket = f"arn:{rule.split(':')[1]}:s3:::{stack.uploads}"
+    for logical_id, service, source in (
+        ("UploadQueue", _S3, bucket), ("CatalogQueue", _EVENTS, rule),
+    ):  # fmt: skip
         attributes = boto3.client("sqs").get_queue_attributes(
             QueueUrl=resource(stack.name, logical_id), AttributeNames=["Policy"]
         )
         policy = json.loads(attributes.get("Attributes", {}).get("Policy") or '{"Statement": []}')
-        lets = any(service in _services(s) for s in policy["Statement"])
+        lets = _lets(policy, service, {"sqs:SendMessage"}, {"aws:SourceArn": source})
         yield _lacks(lets, f"{logical_id} lets {service} send")
 
 
@@ -198,13 +198,22 @@ def _lacks(is_well: bool, words: str) -> tuple[str, str, str]:
     return (words, "", "") if is_well else ("not so", f"it is not so that {words}", _AGAIN)
 
 
-def _services(statement: dict[str, Any]) -> list[str]:
-    """The services that a statement of a policy allows something."""
-    principal = statement.get("Principal", {})
-    if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
-        return []
-    named = principal.get("Service", [])
-    return [named] if isinstance(named, str) else list(named)
+def _lets(policy: dict[str, Any], service: str, actions: set[str], states: dict[str, str]) -> bool:
+    """Whether a statement of a resource's policy lets a service act, stating these conditions."""
+    for statement in policy["Statement"]:
+        principal = statement.get("Principal", {})
+        named = principal.get("Service", []) if isinstance(principal, dict) else []
+        allowed = {a.lower() for a in _listed(statement.get("Action", []))}
+        asked = {key: value for block in statement.get("Condition", {}).values()
+                 for key, value in block.items()}  # fmt: skip
+        met = all(value in _listed(asked.get(key, [])) for key, value in states.items())
+        if statement.get("Effect") == "Allow" and service in _listed(named) and met:
+            actions = {action for action in actions if action.lower() not in allowed}
+    return not actions
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _queue_arn(url: str) -> str:

@@ -32,9 +32,22 @@ _WITH_KEY: Mapping[str, Sequence[str]] = {
     "sns:Publish": ("GenerateDataKey", "Decrypt"),
     **{
         f"dynamodb:{action}": _IN_A_TABLE
-        for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
+        for action in (
+            "GetItem",
+            "PutItem",
+            "UpdateItem",
+            "DeleteItem",
+            "Query",
+            "Scan",
+            "BatchGetItem",
+            "BatchWriteItem",
+        )
     },
 }
+# How services are told the action: by the path, by a form, or else by the header X-Amz-Target.
+_REST = ("lambda", "apigateway")
+_QUERY = ("iam", "sts", "sns", "cloudformation")
+_BOTH = ("monitoring", "sqs")
 _EMR_ACTIONS = {
     ("POST", "jobruns", 3): "StartJobRun",
     ("GET", "jobruns", 3): "ListJobRuns",
@@ -107,32 +120,51 @@ class Place:
         if call.service == "emr-serverless":
             yield from self._of_emr(call)
             return
+        if call.service == "s3":
+            yield from self._of_s3(call)
+            return
+        action = _action(call)
         headers = dict(call.headers)
         arguments = (call.method, call.path, headers, call.body, call.parameters)
-        action = iam_actions.extract_iam_action(call.service, *arguments)
-        if action is None:
-            raise LookupError(f"{call.service} {call.method} {call.path}")
-        resource = iam_actions.extract_resource_arn(
-            call.service, *arguments, self.region, self.account
-        )
-        action = _BATCHES.get(action, action)
-        resource = resource.replace(":rule/default/", ":rule/")  # the default bus has no name there
-        if call.service == "s3" and call.method == "POST" and "delete" in call.query:
-            for arn, version in iam_actions._s3_batch_delete_targets(_first(call.path), call.body):
+        place = (self.region, self.account)
+        first = iam_actions.extract_resource_arn(call.service, *arguments, *place)
+        resources = [first.replace(":rule/default/", ":rule/")]  # the default bus has no name there
+        if call.service == "dynamodb":
+            if items := iam_actions.dynamodb_transaction_checks(action, call.body, *place):
+                yield from (Ask(*item) for item in items)
+                return
+            resources = iam_actions.dynamodb_resource_arns(call.body, *place) or resources
+        if action == "events:PutEvents":
+            resources = iam_actions.eventbridge_resource_arns(call.body, *place)
+        yield from (Ask(action, resource) for resource in resources)
+        if call.service == "glue":
+            yield from self._around_table(call, action, first)
+
+    def _of_s3(self, call: Call) -> Iterator[Ask]:
+        from ministack.core import iam_actions
+
+        _refuse_other_protocols(call)
+        bucket, _, key = call.path.lstrip("/").partition("/")
+        if call.method == "POST" and "delete" in call.query and not key:
+            targets = iam_actions._s3_batch_delete_targets(bucket, call.body)
+            if not targets:
+                raise LookupError("which objects a deletion is of")
+            for arn, version in targets:
                 yield Ask("s3:DeleteObjectVersion" if version else "s3:DeleteObject", arn)
             return
-        yield Ask(action, resource, self._context(call, action))
-        if call.service == "glue":
-            yield from self._around_table(call, action, resource)
-        if call.service == "s3":
-            for more, target in iam_actions.s3_additional_checks(*arguments):
-                yield Ask(more, target)
+        action = iam_actions._s3_action(call.method, call.path, dict(call.query))
+        if action is None or (key and not key.strip("/")):
+            raise LookupError(f"s3 {call.method} {call.path}")
+        named = f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+        yield Ask(f"s3:{action}", named if bucket else "*", self._context(call, f"s3:{action}"))
+        for more, target in iam_actions.s3_additional_checks(
+            call.method, call.path, dict(call.headers), call.body, dict(call.query)
+        ):
+            yield Ask(more, target)
 
     def _context(self, call: Call, action: str) -> tuple[tuple[str, str], ...]:
         from ministack.core import iam_actions
 
-        if call.service != "s3":
-            return ()
         told = iam_actions.s3_service_context(
             action, dict(call.query), call.path, dict(call.headers)
         )
@@ -152,6 +184,7 @@ class Place:
             yield Ask(action, f"{_prefix(database)}:{table}")
 
     def _of_emr(self, call: Call) -> Iterator[Ask]:
+        _refuse_other_protocols(call)
         parts = [unquote(part) for part in call.path.strip("/").split("/")]
         kind = parts[2] if len(parts) > 2 else ""
         action = _EMR_ACTIONS.get((call.method, kind, len(parts)))
@@ -177,6 +210,42 @@ class Place:
         via = ("kms:viaservice", f"{service}.{self.region}.amazonaws.com")
         for action in actions:
             yield Ask(f"kms:{action}", key, (via,))
+
+
+def _action(call: Call) -> str:
+    """By the service's own protocol alone: a request that states an action in another way could be
+    decided as one thing and carried out as another. Raises `LookupError`."""
+    from ministack.core import iam_actions
+
+    namespace = iam_actions.SERVICE_TO_IAM_NAMESPACE.get(call.service)
+    target = call.headers.get("x-amz-target", "").rpartition(".")[2]
+    stated = call.parameters.get("Action", [])
+    if call.service in _REST:
+        _refuse_other_protocols(call)
+        arguments = (call.method, call.path, dict(call.headers), call.body, dict(call.query))
+        found = iam_actions.extract_iam_action(call.service, *arguments)
+        if found:
+            return str(found)
+    elif "content-encoding" in call.headers or call.path.strip("/") not in ("", *_queue(call)):
+        pass  # it would be read in another way, or by somebody else
+    elif namespace and call.service in (*_QUERY, *_BOTH) and len(stated) == 1 and not target:
+        return _BATCHES.get(f"{namespace}:{stated[0]}", f"{namespace}:{stated[0]}")
+    elif namespace and call.service not in _QUERY and target and not stated:
+        return _BATCHES.get(f"{namespace}:{target}", f"{namespace}:{target}")
+    raise LookupError(f"{call.service} {call.method} {call.path}")
+
+
+def _queue(call: Call) -> tuple[str, ...]:
+    """The path of a queue, which may stand in the address of a request about it."""
+    match = re.fullmatch(r"\d{12}/[A-Za-z0-9_.-]+", call.path.strip("/"))
+    return (match[0],) if match and call.service == "sqs" else ()
+
+
+def _refuse_other_protocols(call: Call) -> None:
+    """What a REST service does not listen to, and somebody else might."""
+    form = "x-www-form-urlencoded" in call.headers.get("content-type", "")
+    if "x-amz-target" in call.headers or "Action" in call.query or form:
+        raise LookupError(f"{call.service} {call.method} {call.path}")
 
 
 def call_of(method: str, url: str, headers: Mapping[str, Any], body: Any) -> Call:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
+from darkroom.errors import DarkroomError
 from local_cloud.access.asks import Ask, Call, Place
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
 from local_cloud.access.notes import note, note_stack
@@ -28,7 +29,12 @@ class Guard:
 
     def keys_of_role(self, arn: str) -> dict[str, str]:
         """Environment for a process that works with a role."""
-        key = _session_key(arn.rpartition("/")[2])
+        from ministack.services import iam
+
+        found = [name for (_, name), role in iam._roles._data.items() if role["Arn"] == arn]
+        if not found:
+            raise DarkroomError(f"there is no role {arn}")
+        key = _session_key(found[0])
         return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": self._derived(key)}
 
     def secret_of(self, access_key: str) -> str | None:
@@ -43,20 +49,23 @@ class Guard:
         user = _user(self.account, access_key)
         return str(user["SecretAccessKey"]) if user else None
 
+    def is_owner(self, access_key: str) -> bool:
+        """Who may do everything, also what ministack alone knows."""
+        return access_key == self.account
+
     def require(self, access_key: str, call: Call) -> None:
         """Raises `Refusal` where the call needs what its principal may not."""
-        if access_key != self.account:
-            place = Place(self.region, self.account, _stacks().keys)
-            try:
-                asks = place.asks(call)
-            except LookupError as unknown:
-                raise _denied(f"nobody knows what permission it needs: {unknown}") from unknown
-            self._require(access_key, asks)
+        place = Place(self.region, self.account, _stacks().keys)
+        try:
+            asks = place.asks(call)
+        except LookupError as unknown:
+            raise _denied(f"nobody knows what permission it needs: {unknown}") from unknown
+        if not asks:
+            raise _denied("nobody knows what permission it needs")
+        self._require(access_key, asks)
 
     def may_know_it_is_missing(self, access_key: str, call: Call) -> bool:
         """Whether S3 tells that an object is not there; else it says that access is denied."""
-        if access_key == self.account:
-            return True
         place = Place(self.region, self.account, _stacks().keys)
         try:
             self._require(access_key, place.when_missing(call))
@@ -160,7 +169,11 @@ def _resource(made: dict[str, Any]) -> Resource:
 
 
 def _policy_of(arn: str) -> Any:
-    return _stacks().policies.get(arn)
+    """A resource's own policy, as it is now."""
+    from ministack.core import iam_evaluator
+
+    found = iam_evaluator._resource_policy([*arn.split(":"), "", ""][2], arn)
+    return found[0] or None if found else None
 
 
 def _user(account: str, access_key: str) -> dict[str, Any] | None:

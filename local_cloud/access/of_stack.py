@@ -40,7 +40,7 @@ def access_of(resources: Iterable[Resource]) -> StackAccess:
     for resource in given:
         about = resource.properties
         if resource.type == "AWS::IAM::Role":
-            attached = [managed[arn] for arn in about.get("ManagedPolicyArns", [])]
+            attached = [managed[a] for a in about.get("ManagedPolicyArns", []) if a in managed]
             inline = [policy["PolicyDocument"] for policy in about.get("Policies", [])]
             access.roles[resource.physical_id] = [*inline, *attached]
         elif resource.type == "AWS::S3::BucketPolicy":
@@ -48,7 +48,7 @@ def access_of(resources: Iterable[Resource]) -> StackAccess:
         elif resource.type == "AWS::SQS::QueuePolicy":
             for url in about["Queues"]:
                 access.policies[arns[url]] = about["PolicyDocument"]
-        elif resource.type == "AWS::KMS::Key":
+        elif resource.type == "AWS::KMS::Key" and "KeyPolicy" in about:
             access.policies[resource.arn] = about["KeyPolicy"]
         elif key := _key(resource):
             access.keys[resource.arn] = arns.get(key, key)
@@ -59,8 +59,9 @@ def _key(resource: Resource) -> str:
     """The key, by its id or its ARN, that a resource is encrypted with."""
     about = resource.properties
     if resource.type == "AWS::S3::Bucket":
-        (rule,) = about["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        return str(rule["ServerSideEncryptionByDefault"].get("KMSMasterKeyID", ""))
+        rules = about.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
+        defaults = [rule.get("ServerSideEncryptionByDefault", {}) for rule in rules]
+        return next((str(d["KMSMasterKeyID"]) for d in defaults if "KMSMasterKeyID" in d), "")
     if resource.type in ("AWS::SQS::Queue", "AWS::SNS::Topic"):
         return str(about.get("KmsMasterKeyId", ""))
     if resource.type == "AWS::DynamoDB::Table":

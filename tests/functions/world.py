@@ -201,7 +201,8 @@ class World:
         """What a function asks AWS for, for the proof that its role may."""
         self.last = None
         if is_on() and self.in_handler and not self.preparing:
-            asked = (self.role, request.method, request.url, request.body)
+            target = request.headers.get("X-Amz-Target")
+            asked = (self.role, request.method, request.url, target, request.body)
             self.last = request
             if asked not in _NOTED:
                 _NOTED.add(asked)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from click.testing import CliRunner
 from ministack.core import iam_evaluator as evaluator
+from urllib3 import PoolManager
 
 from darkroom.cli import local
+from darkroom.cli.main import cli
 from darkroom.cli.stack import Stack
 from functions.records import State
 from local_cloud.access.asks import Ask
@@ -24,8 +29,8 @@ from local_cloud.access.decisions import ALLOWED, Decisions, Principal
 from local_cloud.access.notes import FOLDER
 from local_cloud.server import ACCOUNT
 from tests.conftest import jpeg
-from tests.local_stack import NAME, local_stack
-from tests.waiting import PATIENCE_SECONDS, finished, in_state
+from tests.local_stack import NAME, aws, local_stack
+from tests.waiting import finished, in_state
 
 POLICIES = Path(__file__).parents[2] / "docs" / "policies"
 REGION = local.REGION
@@ -67,16 +72,30 @@ class Person:
     keys: dict[str, str]
 
     def run(self, *words: str | Path) -> str:
-        """A command of Darkroom, which has to work."""
-        module = "awscli" if words[0] == "aws" else "darkroom.cli.start"
-        rest = [str(word) for word in words if word != "aws"]
-        named = [] if words[0] == "aws" else ["--stack", NAME]
-        done = subprocess.run(
-            [sys.executable, "-m", module, *rest, *named], env={**os.environ, **self.keys},
-            capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{' '.join(rest)}: {done.stdout}{done.stderr}"
-        return done.stdout
+        """A command of Darkroom, or of the AWS CLI, which has to work."""
+        spelled = [str(word) for word in words]
+        before = dict(os.environ)
+        os.environ.update(self.keys)
+        try:
+            return _aws(*spelled[1:]) if spelled[0] == "aws" else _darkroom(*spelled)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            boto3.setup_default_session()  # the former has read other keys
+
+
+def _aws(*words: str) -> str:
+    try:
+        return aws(*words)
+    except subprocess.CalledProcessError as failed:
+        raise AssertionError(f"{' '.join(words)}: {failed.stderr}") from failed
+
+
+def _darkroom(*words: str) -> str:
+    boto3.setup_default_session()
+    done = CliRunner().invoke(cli, [*words, "--stack", NAME])
+    assert done.exit_code == 0, f"{' '.join(words)}: {done.output}"
+    return done.output
 
 
 def policy(name: str, stack: Stack) -> dict[str, Any]:
@@ -211,6 +230,55 @@ def test_who_operates(stack: Stack, notes: Path) -> None:
     assert finished(stack, "stopped").state == State.FAILED
     somebody.run("retry", "stopped")
     assert unneeded("operate", stack, notes) == ""
+
+
+_TARGET = {"X-Amz-Target": "DynamoDB_20120810.DeleteTable"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_RESULTS = f"/{NAME}-results-{ACCOUNT}-{REGION}"
+TRICKS = [
+    ("s3", "DELETE", f"{_RESULTS}/receipts/old/run=1.json?Action=GetObject", {}, b""),
+    ("s3", "PUT", f"{_RESULTS}/receipts/x", {"X-Amz-Target": "foo.GetObject"}, b"x"),
+    ("s3", "PUT", f"{_RESULTS}/receipts/x", _FORM, b"Action=GetObject"),
+    ("s3", "PUT", f"{_RESULTS}/receipts/x?x-amz-copy-source=/{NAME}-uploads-x/y", {}, b""),
+    ("s3", "POST", f"{_RESULTS}/receipts/x?delete&uploads", {}, b""),
+    ("s3", "POST", f"{_RESULTS}?delete", {}, b"no xml"),
+    ("s3", "POST", "/_ministack/reset", {}, b""),
+    ("s3", "PUT", "/_ministack/reset", {}, b""),
+    ("s3", "GET", "/oauth2/token", {}, b""),
+    ("s3", "POST", "/", _TARGET, b'{"TableName": "darkroom-test-runs"}'),
+    ("dynamodb", "POST", "/?Action=Query", _TARGET, b'{"TableName": "darkroom-test-runs"}'),
+    ("sts", "POST", "/", _TARGET, b'{"TableName": "darkroom-test-runs"}'),
+    ("sts", "POST", "/_ministack/reset?Action=GetCallerIdentity", {}, b""),
+    ("sts", "POST", "/_aws/sqs/messages", _FORM, b"Action=GetCallerIdentity"),
+    ("lambda", "POST",
+     f"/2015-03-31/functions/{NAME}-api/invocations?Action=ListFunctions", {}, b"{}"),
+    ("dynamodb", "POST", "/", {**_TARGET, "Content-Encoding": "gzip"}, b"x"),
+    ("dynamodb", "POST", "/", {"X-Amz-Target": "DynamoDB_20120810.BatchWriteItem"},
+     b'{"RequestItems": {"darkroom-test-runs": [], "other": []}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path", "headers", "body"),
+    TRICKS,
+    ids=[f"{service}-{method}-{number}" for number, (service, method, *_) in enumerate(TRICKS)],
+)
+def test_a_request_is_decided_as_what_it_does(
+    stack: Stack, service: str, method: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    """Whoever may read and put, and asks in a way that somebody else would understand."""
+    made = boto3.client("iam").create_access_key(UserName="read")["AccessKey"]
+    keys = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+    address = f"{os.environ['AWS_ENDPOINT_URL']}{path}"
+    request = AWSRequest(method, address, {**headers}, body)
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    signer(keys, service, REGION).add_auth(request)
+    answer = PoolManager().request(
+        method, address, body=body, headers=dict(request.headers), redirect=False
+    )
+    assert answer.status == 403, answer.data
+    assert boto3.client("dynamodb").describe_table(TableName=stack.outputs["RunsTable"])
+    assert stack.results.read("receipts/old/run=1.json")
 
 
 def test_nobody_may_do_what_is_anothers(stack: Stack, place: Path) -> None:
