@@ -51,8 +51,8 @@ def _event(resource: str, status: str, reason: str = "", stack: bool = False) ->
 
 
 def test_the_first_cause_of_the_last_deployment_is_told(stubbed: Stubber) -> None:
-    """Over several pages, newest first; what was cancelled because of it is none, and what failed in
-    an earlier deployment is none of this one's."""
+    """Over several pages, newest first; what was cancelled because of it is none, and what failed
+    in an earlier deployment is none of this one's."""
     pages = [
         [_event("darkroom", "ROLLBACK_COMPLETE", stack=True),
          _event("Api", "CREATE_FAILED", "Resource creation cancelled")],
