@@ -19,6 +19,7 @@ def apply(keys_of_role: Callable[[str], dict[str, str]]) -> None:
     fill_batches()
     accept_trails()
     refuse_taken_tables()
+    refuse_stacks_that_were_never_made()
     keep_or_refuse()
     spell_all_keys()
 
@@ -86,6 +87,24 @@ def accept_trails() -> None:
         "create": create,
         "delete": lambda physical_id, properties: None,
     }
+
+
+def refuse_stacks_that_were_never_made() -> None:
+    """Let no change set follow a creation that failed: the stack has to be deleted first."""
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import handlers, helpers
+
+    create = handlers._ACTION_HANDLERS["CreateChangeSet"]
+
+    def created(parameters: dict[str, Any]) -> Any:
+        name = helpers._p(parameters, "StackName")
+        status = (cloudformation._stacks.get(name) or {}).get("StackStatus", "")
+        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+            words = f"Stack:{name} is in {status} state and can not be updated."
+            return helpers._error("ValidationError", words)
+        return create(parameters)
+
+    handlers._ACTION_HANDLERS["CreateChangeSet"] = created
 
 
 def refuse_taken_tables() -> None:
