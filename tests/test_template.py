@@ -8,6 +8,8 @@ from typing import Any
 
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
+from darkroom.cli.deploy import QUEUE_MINUTES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -115,3 +117,10 @@ def test_the_erasing_job_may_delete_images_but_not_read_them() -> None:
 
     assert of_uploads("ErasureRole") == {"s3:DeleteObjectVersion", "s3:AbortMultipartUpload"}
     assert of_uploads("JobRole") == {"s3:GetObject", "s3:GetObjectVersion"}
+
+
+def test_a_job_waits_no_longer_than_its_release_is_kept() -> None:
+    (application,) = of_type("AWS::EMRServerless::Application").values()
+    assert (
+        application["Properties"]["SchedulerConfiguration"]["QueueTimeoutMinutes"] == QUEUE_MINUTES
+    )

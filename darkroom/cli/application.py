@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,28 +30,22 @@ def bring_to_rest(stack: str, stop_jobs: bool) -> None:
     if not number:
         return
     emr: Any = boto3.client("emr-serverless")
+    may_have_changed = emr.exceptions.ValidationException  # since it was looked at: look again
     deadline = monotonic() + _PATIENCE_SECONDS
     while (state := _state(emr, number)) not in _AT_REST:
         jobs = _jobs_under_way(emr, number)
         if jobs and not stop_jobs:
             raise UsageError(_busy(len(jobs)))
         for job in (one for one, its in jobs.items() if its != "CANCELLING"):
-            with _as_it_was(emr):
+            with suppress(may_have_changed):
                 emr.cancel_job_run(applicationId=number, jobRunId=job)
         if not jobs and state == "STARTED":
             say("stopping the Spark application (it starts itself again with the next job)")
-            with _as_it_was(emr):
+            with suppress(may_have_changed):
                 emr.stop_application(applicationId=number)
         if monotonic() > deadline:
             raise DarkroomError(f"the Spark application does not come to rest: it is {state}")
         sleep(0.2 if is_on_this_machine() else 5)
-
-
-@contextmanager
-def _as_it_was(emr: Any) -> Iterator[None]:
-    """A job may have ended, or begun, since it was looked at: then it is looked at again."""
-    with suppress(emr.exceptions.ValidationException):
-        yield
 
 
 def _state(emr: Any, number: str) -> str:

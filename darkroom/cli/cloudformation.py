@@ -38,10 +38,7 @@ class ChangeSet:
         _let_it_begin()
         status = settled(self.stack)
         if status not in _MADE:
-            raise DarkroomError(
-                f"the stack {self.stack} could not be deployed. "
-                + (why_not(self.stack) or f"CloudFormation says: {status}")
-            )
+            raise _failed(self.stack, "deployed", status)
 
 
 def change_set(stack: str, said: str) -> ChangeSet | None:
@@ -111,10 +108,12 @@ def delete(stack: str) -> None:
     _let_it_begin()
     status = settled(stack)
     if status is not None and status != "DELETE_COMPLETE":
-        raise DarkroomError(
-            f"the stack {stack} could not be removed. "
-            + (why_not(stack) or f"CloudFormation says: {status}")
-        )
+        raise _failed(stack, "removed", status)
+
+
+def _failed(stack: str, what: str, status: str | None) -> DarkroomError:
+    reason = why_not(stack) or f"CloudFormation says: {status}"
+    return DarkroomError(f"the stack {stack} could not be {what}. {reason}")
 
 
 def resource(stack: str, logical_id: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import boto3
@@ -98,11 +99,8 @@ def _remove_bucket(name: str) -> bool:
 
 def _remove_table(name: str) -> bool:
     client: Any = boto3.client("dynamodb")
-    try:
-        client.delete_table(TableName=name)
-    except client.exceptions.ResourceNotFoundException:
-        return False
-    return True
+    gone = client.exceptions.ResourceNotFoundException
+    return _was_there(partial(client.delete_table, TableName=name), gone)
 
 
 def _remove_tagged(arn: str) -> bool:
@@ -118,17 +116,21 @@ def _remove_tagged(arn: str) -> bool:
 
 def _remove_key(arn: str) -> bool:
     client: Any = boto3.client("kms")
-    try:
-        client.schedule_key_deletion(KeyId=arn, PendingWindowInDays=_KEY_DAYS)
-    except (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException):
-        return False
-    return True
+    gone = (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException)
+    remove = partial(client.schedule_key_deletion, KeyId=arn, PendingWindowInDays=_KEY_DAYS)
+    return _was_there(remove, *gone)
 
 
 def _remove_people(pool: str) -> bool:
     client: Any = boto3.client("cognito-idp")
+    gone = client.exceptions.ResourceNotFoundException
+    return _was_there(partial(client.delete_user_pool, UserPoolId=pool), gone)
+
+
+def _was_there(remove: Callable[[], object], *gone: type[Exception]) -> bool:
+    """Remove it. Whether there was something to remove."""
     try:
-        client.delete_user_pool(UserPoolId=pool)
-    except client.exceptions.ResourceNotFoundException:
+        remove()
+    except gone:
         return False
     return True

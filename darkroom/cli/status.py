@@ -24,10 +24,12 @@ def wait_until_finished(
     batch: str,
     run: int | None = None,
     on_change: Callable[[RunRecord], None] = lambda record: None,
+    on_look: Callable[[RunRecord | None], None] = lambda record: None,
 ) -> RunRecord:
     """Wait until the batch's newest run (or that one) is done or has failed.
 
-    `on_change` is told of each new state. Raises nothing for a batch that is still on its way.
+    `on_change` is told of each new state, `on_look` of each look that found no end. Raises nothing
+    for a batch that is still on its way.
     """
     seen: tuple[int, State] | None = None
     while True:
@@ -39,6 +41,7 @@ def wait_until_finished(
                 on_change(record)
             if record.state in FINISHED:
                 return record
+        on_look(mine[-1] if mine else None)
         sleep(_LOOK_SECONDS)
 
 

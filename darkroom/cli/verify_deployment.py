@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic, sleep, strftime
+from time import monotonic, strftime
 from typing import Any
 
 import boto3
@@ -12,13 +12,13 @@ from darkroom.cli.backlog import backlog_words
 from darkroom.cli.put import put_bytes
 from darkroom.cli.say import say
 from darkroom.cli.stack import Stack
+from darkroom.cli.status import wait_until_finished
 from darkroom.errors import DarkroomError
-from functions.records import FINISHED, RunRecord, State
+from functions.records import RunRecord, State
 from functions.wording import words
 
 CHECK_BATCH = "darkroom-check"
 PATIENCE_SECONDS = 15 * 60.0
-_LOOK_SECONDS = 1.0
 _LOG_LINES = 10
 
 # Who has to do the next step, and what to look at if nobody does.
@@ -51,13 +51,12 @@ def verify(stack: Stack) -> None:
 
 def _finished(stack: Stack, batch: str) -> RunRecord:
     deadline = monotonic() + PATIENCE_SECONDS
-    while True:
-        record = next(iter(stack.runs.of_batch(batch)), None)
-        if record is not None and record.state in FINISHED:
-            return record
+
+    def give_up(record: RunRecord | None) -> None:
         if monotonic() > deadline:
             raise DarkroomError("\n".join(_what_is_known(stack, batch, record)))
-        sleep(_LOOK_SECONDS)
+
+    return wait_until_finished(stack, batch, on_look=give_up)
 
 
 def _what_is_known(stack: Stack, batch: str, record: RunRecord | None) -> list[str]:

@@ -74,7 +74,7 @@ class Ask:
 @dataclass(frozen=True)
 class Call:
     """One request. `path` is decoded, and names the bucket of a request to S3; `service` is the
-    one that it is signed for."""
+    one that answers it."""
 
     service: str
     method: str
@@ -93,8 +93,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the calls go. `key_of` gives the ARN of the key that a resource (a bucket, queue, topic
-    or table, by its ARN) is encrypted with; '' where it has none of its own."""
+    """Where the calls go. `key_of` has the ARN of the key that a resource (a bucket, queue, topic
+    or table, by its ARN) is encrypted with, if it has one of its own."""
 
     region: str
     account: str
@@ -265,10 +265,6 @@ def call_of(method: str, url: str, headers: Mapping[str, Any], body: Any) -> Cal
 
 def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _first(path: str) -> str:
-    return path.lstrip("/").partition("/")[0]
 
 
 def _bucket(arn: str) -> str:

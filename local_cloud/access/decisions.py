@@ -27,7 +27,6 @@ class Decisions:
     region: str
     account: str
     policy_of: Callable[[str], Mapping[str, Any] | str | None]
-    is_secure: bool = True
 
     def decide(self, principal: Principal, ask: Ask) -> str:
         """`Allow`, `Deny` (by a statement) or `ImplicitDeny` (by none that allows)."""
@@ -42,7 +41,7 @@ class Decisions:
             action=ask.action,
             resource_arn=ask.resource,
             region="us-east-1" if ask.action.startswith("iam:") else self.region,
-            secure_transport=self.is_secure,
+            secure_transport=True,
             service_context=dict(ask.context),
         )
         identity = evaluator.evaluate(context, principal.policies)

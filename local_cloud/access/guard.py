@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -115,6 +115,7 @@ def _tagged(ask: Ask) -> Ask:
     return replace(ask, context=(*ask.context, *stated))
 
 
+@cache
 def _session_key(role: str) -> str:
     return f"ASIA{hashlib.sha256(role.encode()).hexdigest()[:16].upper()}"
 
