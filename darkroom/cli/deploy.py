@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from time import time
 from typing import Any
@@ -27,6 +29,7 @@ from darkroom.cli.stack_name import require_name
 from darkroom.cli.verify_deployment import verify
 from darkroom.errors import DarkroomError, ObjectNotFoundError, UsageError
 from darkroom.regions import require_eu
+from functions.bucket import Bucket
 
 QUEUE_MINUTES = 720.0  # a job waits at most so long (the template's QueueTimeoutMinutes)
 
@@ -54,6 +57,14 @@ def deploy(deployment: Deployment) -> Stack | None:
     if not deployment.dry_run:
         rest = partial(application.bring_to_rest, deployment.name, deployment.stop_jobs)
         clear_away(deployment.name, rest)
+    with _only_one_build():
+        stack = _deploy(deployment, account)
+    if stack is not None and deployment.check:
+        verify(stack)
+    return stack
+
+
+def _deploy(deployment: Deployment, account: str) -> Stack | None:
     existing = None if deployment.dry_run else _existing(deployment.name)
     folder = ROOT / "build"
     say("building the functions")
@@ -71,9 +82,17 @@ def deploy(deployment: Deployment) -> Stack | None:
     if not existing:
         _upload(stack, job)
     _remove_old_releases(stack, {job.release, (existing or stack).parameters["Release"]})
-    if deployment.check:
-        verify(stack)
     return stack
+
+
+@contextmanager
+def _only_one_build() -> Iterator[None]:
+    """Let deployments from one checkout follow each other: they build and package in one folder."""
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".deploying").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check(deployment: Deployment) -> None:
@@ -196,9 +215,8 @@ def _remove_old_code(bucket: str, packaged: str) -> None:
     at most to what was deployed now."""
     s3: Any = boto3.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    for key in [found["Key"] for page in pages for found in page.get("Contents", [])]:
-        if key not in packaged:
-            s3.delete_object(Bucket=bucket, Key=key)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    Bucket(s3, bucket).delete([key for key in keys if key not in packaged])
 
 
 def _remove_old_releases(stack: Stack, kept: set[str]) -> None:
@@ -214,11 +232,10 @@ def _remove_old_releases(stack: Stack, kept: set[str]) -> None:
         release = key.split("/")[1]
         uploaded[release] = max(moment, uploaded.get(release, 0))
     longest = (QUEUE_MINUTES + float(stack.parameters["JobTimeoutMinutes"])) * 60
-    for key, _ in keys:
-        release = key.split("/")[1]
-        later = [moment for moment in uploaded.values() if moment > uploaded[release]]
-        if release not in kept and later and time() - min(later) > longest:
-            stack.s3.delete_object(Bucket=stack.artifacts.name, Key=key)
+    replaced = {release: min((m for m in uploaded.values() if m > moment), default=inf)
+                for release, moment in uploaded.items()}  # fmt: skip
+    old = {release for release, moment in replaced.items() if time() - moment > longest} - kept
+    stack.artifacts.delete([key for key, _ in keys if key.split("/")[1] in old])
 
 
 def _aws(*words: str) -> str:
