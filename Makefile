@@ -15,14 +15,14 @@ WITH_DEV := demo job cloud functions catalog api
 demo: $(VENV)/.demo
 	@rm -rf .demo
 	@$(if $(PHOTOS),,$(BIN)/python -m benchmarks.pictures .demo/photos)
-	@$(BIN)/python -m local_cloud.demo "$(or $(PHOTOS),.demo/photos)" .demo
+	@$(BIN)/python -m cli.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
 # the tests of the whole stack mostly wait: they run beside the others, in two groups
 ROLES_TESTS := tests/permissions/test_roles.py
-PIPELINE_TESTS := tests/test_pipeline.py tests/test_deploy.py tests/test_deploying.py tests/test_doctor.py tests/test_cli.py \
+PIPELINE_TESTS := tests/stack/test_pipeline.py tests/cli/deploying/test_deploy.py tests/cli/deploying/test_deploying.py tests/cli/deploying/test_doctor.py tests/cli/test_cli.py \
   tests/chaos/test_kills.py tests/chaos/test_names.py tests/chaos/test_full_disk.py
-STACK_TESTS := tests/test_erasure_pipeline.py tests/test_page.py tests/test_slides.py \
-  tests/test_notebooks.py tests/test_query.py tests/test_entry_point.py tests/test_java.py \
+STACK_TESTS := tests/stack/test_erasure_pipeline.py tests/stack/test_page.py tests/benchmarks/test_slides.py \
+  tests/house/test_notebooks.py tests/stack/test_query.py tests/emr_serverless_job/test_entry_point.py tests/local_cloud/test_java.py \
   tests/chaos/test_the_port.py tests/chaos/test_drive_by.py tests/chaos/test_overload.py \
   tests/permissions/test_persons.py
 
@@ -50,8 +50,8 @@ test-rest: $(VENV)/.dev
 
 # a fault after every AWS call instead of every seventh; some five minutes
 faults: $(VENV)/.dev
-	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/test_faults.py \
-	  tests/functions/test_erasure_faults.py
+	DARKROOM_EVERY_FAULT=1 $(BIN)/python -m pytest tests/functions/faults/test_faults.py \
+	  tests/functions/erasure/test_erasure_faults.py
 
 # a bad day, whole: kills, full disks, poison, links, websites, each at every point and with every
 # name; some fifteen minutes (`make check` takes a part of the points)
@@ -60,7 +60,7 @@ chaos: $(VENV)/.dev
 
 # the job on images like EMR's, with the oldest and the newest packages; some three minutes
 images: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/on_images.py
+	$(BIN)/python -m pytest tests/emr_serverless_job/on_images.py
 
 check: lint
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types template
@@ -103,7 +103,7 @@ install = $(1)/bin/pip install --quiet --require-hashes -r requirements/uv.txt \
   && $(1)/bin/uv pip install --quiet --python $(1)/bin/python --no-deps --require-hashes -r requirements/$(2).txt \
   || $(1)/bin/pip install --quiet --no-deps --require-hashes -r requirements/$(2).txt
 
-$(VENV)/.demo: requirements/demo.txt
+$(VENV)/.demo: requirements/demo.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(call install,$(VENV),demo)
 	$(BIN)/pip install --quiet --no-deps --editable .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.figures import held, memory_gb
 from benchmarks.record import save
-from functions.job_runs import worker_conf
+from functions.submission.job_runs import worker_conf
 
 METHOD = """\
 Computed, not billed: no run was made in AWS. Workers are those of the template's defaults, all

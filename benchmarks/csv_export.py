@@ -24,18 +24,18 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from benchmarks.record import save
+from darkroom.coordinates.vectors import vector_column
 from darkroom.layout import Run
-from darkroom.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
-from darkroom.vectors import vector_column
+from darkroom.storage.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 
 ROWS = 1_000_000
 _ROWS_PER_FILE = 256
 _RUN = Run("bench", 1)
 METHOD = f"""\
 {ROWS:,} rows x {COMPONENTS} random float32 in Parquet files of {_ROWS_PER_FILE} rows, as the job
-leaves them. `functions.csv_writer.CsvWriter` (8 MB parts) reads and writes through a boto3 client
-whose S3 is a folder; peak memory is the process' (ru_maxrss). The reference reads the same files
-into pandas and calls `to_csv`, in a process of its own."""
+leaves them. The functions' `CsvWriter` (8 MB parts) reads and writes through a boto3 client whose
+S3 is a folder; peak memory is the process' (ru_maxrss). The reference reads the same files into
+pandas and calls `to_csv`, in a process of its own."""
 
 
 class FolderS3:
@@ -97,8 +97,8 @@ def make_files(root: Path, rows: int) -> None:
 
 def export(root: Path) -> None:
     """In a process of its own: the functions' export."""
-    from functions.bucket import Bucket
-    from functions.csv_writer import CsvWriter
+    from functions.aws.bucket import Bucket
+    from functions.publication.csv_writer import CsvWriter
 
     writer = CsvWriter(Bucket(FolderS3(root), "results"))
     began = monotonic()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.pictures import demo_folder
 from benchmarks.record import save
-from presentation.pictures import draw
+from cli.pictures.slides import draw
 
 ROOT = Path(__file__).parents[1]
 METHOD = """\
@@ -30,9 +30,7 @@ def main() -> None:
     place = Path(".demo")
     shutil.rmtree(place, ignore_errors=True)
     demo_folder(place / "photos")
-    printed = _printed(
-        [sys.executable, "-m", "local_cloud.demo", str(place / "photos"), str(place)]
-    )
+    printed = _printed([sys.executable, "-m", "cli.demo", str(place / "photos"), str(place)])
     receipt = json.loads((place / "results/receipts/photos/run=1.json").read_text())
     bill = re.search(r"cost +([\d.]+) USD.*?([\d.]+) vCPU-hours, ([\d.]+) GB-hours", printed)
     assert bill is not None

@@ -23,17 +23,17 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.record import save
-from darkroom import receipt
-from darkroom.cli import local
-from darkroom.cli.cloud import deploy_locally
-from darkroom.cli.get import get_batch
-from darkroom.cli.home import ensure_model, home
-from darkroom.cli.put import put_folder
-from darkroom.cli.stack import Stack
-from darkroom.cli.status import wait_until_finished
+from cli.deploying.locally import deploy_locally
+from cli.on_stack.get import get_batch
+from cli.on_stack.put import put_folder
+from cli.on_stack.stack import Stack
+from cli.on_stack.status import wait_until_finished
+from cli.on_this_machine.home import ensure_model, home
 from darkroom.errors import DarkroomError
 from darkroom.layout import Run
-from functions.records import RunRecord, State
+from darkroom.run import receipt
+from functions.runs.records import RunRecord, State
+from local_cloud import control
 
 LABELS = 131
 BATCH = "Test"
@@ -71,9 +71,9 @@ def make_pictures(folder: Path, count: int) -> None:
 def through_the_cloud(folder: Path, scratch: Path) -> dict[str, object]:
     """The whole way; the numbers. Raises `DarkroomError` where a number does not fit."""
     model = ensure_model().path
-    cloud = local.start(scratch / "cloud", home(), None, os.cpu_count() or 1)
+    cloud = control.start(scratch / "cloud", home(), None, os.cpu_count() or 1)
     try:
-        local.use(cloud)
+        control.use(cloud)
         stack = deploy_locally("darkroom-bench", cloud, model, quiet_seconds=10)
         watch = Watch()
         put_folder(stack, folder, BATCH, ready=True)
@@ -81,7 +81,7 @@ def through_the_cloud(folder: Path, scratch: Path) -> dict[str, object]:
         record = wait_until_finished(stack, BATCH, on_change=watch.note)
         return _numbers(stack, record, watch, uploaded, scratch)
     finally:
-        local.stop(scratch / "cloud")
+        control.stop(scratch / "cloud")
 
 
 def _numbers(
@@ -132,7 +132,7 @@ def _rows(out: Path, run: Run, version: int) -> dict[str, int]:
 def alone(folder: Path, scratch: Path) -> float:
     """Images per second of the features stage of `darkroom run` on the same images."""
     out = scratch / "alone"
-    command = [sys.executable, "-m", "darkroom.cli.main", "run", str(folder), "--out", str(out)]
+    command = [sys.executable, "-m", "cli.main", "run", str(folder), "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     account = receipt.unpack((out / Run(folder.name, 1).receipt).read_bytes())
     return account.found / account.seconds["features"]

@@ -18,26 +18,33 @@ import pyarrow as pa
 
 from benchmarks.memory import watched
 from benchmarks.record import save
-from darkroom import manifest, pca, receipt, statistics, versions
-from darkroom.backbone import backbone_id
-from darkroom.cli import local
-from darkroom.cli.cloud import deploy_locally
-from darkroom.cli.erase import new_request, submit
-from darkroom.cli.home import ensure_model, home
-from darkroom.cli.put import put_bytes
-from darkroom.cli.stack import Stack
-from darkroom.cli.status import wait_until_finished
-from darkroom.corpus import project_file, statistics_of_files
-from darkroom.csv_export import export_csv
+from cli.deploying.locally import deploy_locally
+from cli.on_stack.erase import new_request, submit
+from cli.on_stack.put import put_bytes
+from cli.on_stack.stack import Stack
+from cli.on_stack.status import wait_until_finished
+from cli.on_this_machine.home import ensure_model, home
+from darkroom.coordinates import pca, statistics, versions
+from darkroom.coordinates.corpus import project_file, statistics_of_files
+from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.vectors import vector_column
 from darkroom.erasure.request import Selector
 from darkroom.errors import DarkroomError
+from darkroom.images.backbone import backbone_id
 from darkroom.layout import ERASURES, Run, part_file
-from darkroom.manifest import Entry
-from darkroom.parquet import COMPONENTS, FEATURES_SCHEMA, from_parquet, to_parquet, without_paths
-from darkroom.receipt import Duplicates, PcaNote, Receipt
-from darkroom.statistics import Statistics
-from darkroom.vectors import vector_column
-from functions.records import RunRecord, State
+from darkroom.run import manifest, receipt
+from darkroom.run.csv_export import export_csv
+from darkroom.run.manifest import Entry
+from darkroom.run.receipt import Duplicates, PcaNote, Receipt
+from darkroom.storage.parquet import (
+    COMPONENTS,
+    FEATURES_SCHEMA,
+    from_parquet,
+    to_parquet,
+    without_paths,
+)
+from functions.runs.records import RunRecord, State
+from local_cloud import control
 
 FILES, ROWS, DIMENSIONS = 20, 1000, 1280
 RUN = Run("Test", 1)
@@ -157,15 +164,15 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="darkroom-erasure-"))
     try:
         model = ensure_model().path
-        cloud = local.start(scratch / "cloud", home(), None, os.cpu_count() or 1)
-        local.use(cloud)
+        cloud = control.start(scratch / "cloud", home(), None, os.cpu_count() or 1)
+        control.use(cloud)
         stack = deploy_locally("darkroom-bench", cloud, model, quiet_seconds=600)
         Corpus(stack, backbone_id(model.read_bytes())).write()
         put_bytes(stack, key_of(7003), b"an image that nobody reads")
         numbers = erased(stack)
         reference = round(timed(lambda: rewrite_all(stack)), 1)
     finally:
-        local.stop(scratch / "cloud")
+        control.stop(scratch / "cloud")
         shutil.rmtree(scratch, ignore_errors=True)
     save("erasure", METHOD, {"images": count(), **numbers, "rewriting_all_seconds": reference})
 

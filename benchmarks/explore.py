@@ -28,7 +28,7 @@ from darkroom.explore.map import make_map
 from darkroom.explore.outliers import outliers
 from darkroom.explore.similar import find, similar
 from darkroom.layout import Run
-from darkroom.storage import LocalStore
+from darkroom.storage.local import LocalStore
 
 IMAGES = 100_000
 _RUNS = [Seen(Run("bench", 1))]

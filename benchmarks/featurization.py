@@ -13,18 +13,18 @@ import numpy as np
 
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
-from darkroom.backbone import load_backbone
-from darkroom.cli.home import ensure_model, home
-from darkroom.cli.local_spark import session
-from darkroom.features import EMBED_BATCH
-from darkroom.folder import walk_folder
-from darkroom.images import Limits, Pixels, read_image
+from cli.on_this_machine.home import ensure_model, home
+from darkroom.images.backbone import load_backbone
+from darkroom.images.features import EMBED_BATCH
+from darkroom.images.reading import Limits, Pixels, read_image
 from darkroom.layout import Run
-from darkroom.manifest import Entry
-from darkroom.storage import LocalStore
+from darkroom.run.folder import walk_folder
+from darkroom.run.manifest import Entry
+from darkroom.storage.local import LocalStore
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
+from local_cloud.spark.session import session
 
 CORES = 2
 METHOD = (

@@ -17,17 +17,17 @@ from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
 from benchmarks.latency import DELAY_SECONDS
 from benchmarks.record import RESULTS
+from darkroom.coordinates.pca import KEEP_SHARE
 from darkroom.errors import UsageError
 from darkroom.explore.images import CACHED_BYTES
 from darkroom.explore.map import MOST_POINTS
 from darkroom.explore.outliers import SAMPLE
-from darkroom.images import Limits
-from darkroom.parquet import COMPONENTS
-from darkroom.pca import KEEP_SHARE
+from darkroom.images.reading import Limits
+from darkroom.storage.parquet import COMPONENTS
 from emr_serverless_job.featurize import PART_IMAGES
-from functions.job_runs import worker_conf
+from functions.submission.job_runs import worker_conf
 from functions.web.explore_view import MOST_IMAGES
-from local_cloud.spark_submit import LOG_SECONDS
+from local_cloud.emr.spark_submit import LOG_SECONDS
 from local_cloud.storage_room import RESERVE_BYTES
 
 # what AWS sets, as its documents say in 2026

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import save
-from darkroom.cli.home import ensure_model, home
-from darkroom.cli.local_spark import session
-from darkroom.folder import walk_folder
+from cli.on_this_machine.home import ensure_model, home
 from darkroom.layout import Run
-from darkroom.storage import LocalStore
+from darkroom.run.folder import walk_folder
+from darkroom.storage.local import LocalStore
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
+from local_cloud.spark.session import session
 
 SIZES = (2_000, 20_000)
 METHOD = (

@@ -21,11 +21,11 @@ from pyspark.sql.pandas.functions import pandas_udf
 from benchmarks.featurization import CORES, job_rate
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
-from darkroom.cli.home import ensure_model, home
-from darkroom.cli.local_spark import session
-from darkroom.folder import walk_folder
+from cli.on_this_machine.home import ensure_model, home
 from darkroom.model.export import keras_model
 from darkroom.model.weights import find_weights
+from darkroom.run.folder import walk_folder
+from local_cloud.spark.session import session
 
 NOTEBOOK_IMAGES, JOB_IMAGES, ROUNDS, PARTITIONS = 1000, 4000, 2, 24
 METHOD = (

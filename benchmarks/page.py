@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, Route
 
+from benchmarks.browser import chromium
 from benchmarks.record import save
-from tests.browser import chromium
 
 POINTS = 100_000
 METHOD = f"""\
@@ -123,7 +123,7 @@ def measure(page: Page, url: str, told: dict[str, Any]) -> dict[str, float]:
 def main() -> None:
     """Measure and record."""
     os.environ.update(_ENVIRONMENT)
-    from functions import api
+    from functions import api_function as api
     from local_cloud.front_door import FrontDoor
 
     class Functions:

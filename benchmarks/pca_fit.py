@@ -14,15 +14,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import col
 
 from benchmarks.record import middle, save
-from darkroom import pca
-from darkroom.cli.home import home
-from darkroom.cli.local_spark import session
+from cli.on_this_machine.home import home
+from darkroom.coordinates import pca
+from darkroom.coordinates.vectors import vector_column
 from darkroom.layout import part_file
-from darkroom.parquet import to_parquet
-from darkroom.storage import LocalStore
-from darkroom.vectors import vector_column
+from darkroom.storage.local import LocalStore
+from darkroom.storage.parquet import to_parquet
 from emr_serverless_job.coordinates import run_statistics
 from emr_serverless_job.on_spark import OnSpark
+from local_cloud.spark.session import session
 
 VECTORS, DIMENSIONS, FILES, ROUNDS = 20_000, 1280, 20, 3
 METHOD = (

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from darkroom import pca
-from darkroom.backbone import load_backbone
-from darkroom.images import Limits, Pixels, read_image
-from darkroom.statistics import statistics_of
+from darkroom.coordinates import pca
+from darkroom.coordinates.statistics import statistics_of
+from darkroom.images.backbone import load_backbone
+from darkroom.images.reading import Limits, Pixels, read_image
 
 EMBED_BATCH = 8
 WORKERS = 2

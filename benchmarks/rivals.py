@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
-from darkroom.cli.home import ensure_model
+from cli.on_this_machine.home import ensure_model
 
 METHOD = (
     "wall time of the whole process, start and imports included, 2 cores, same files, ONNX model, "
@@ -50,7 +50,7 @@ def main() -> None:
     folder = Path(f".bench/images-{options.images}").absolute()
     repeated(photographs_in(options.photos), options.images, folder)
     model, out = str(ensure_model().path), Path(".bench/out-rivals").absolute()
-    ours = [sys.executable, "-m", "darkroom.cli.main", "run", str(folder)]
+    ours = [sys.executable, "-m", "cli.main", "run", str(folder)]
     rival = [str(RIVAL_PYTHON), "-m"]
     commands = {
         "darkroom": [*ours, "--out", str(out), "--model", model],

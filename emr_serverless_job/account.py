@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 
-from darkroom.backbone import backbone_id
+from darkroom.images.backbone import backbone_id
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet
-from darkroom.receipt import NAMED_DUPLICATES, Duplicates, Receipt
-from darkroom.storage import Store
+from darkroom.run.receipt import NAMED_DUPLICATES, Duplicates, Receipt
+from darkroom.storage.parquet import from_parquet
+from darkroom.storage.store import Store
 from emr_serverless_job.featurize import Summary
 from emr_serverless_job.request import Request
 

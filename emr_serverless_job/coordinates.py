@@ -9,15 +9,11 @@ from operator import add
 
 import pyarrow as pa
 
-from darkroom import pca, receipt, statistics
-from darkroom.backbone import backbone_id
-from darkroom.corpus import merged_statistics, project_file, statistics_of_files
-from darkroom.layout import Run
-from darkroom.pca import KEEP_SHARE, Pca
-from darkroom.receipt import PcaNote
-from darkroom.statistics import Statistics
-from darkroom.storage import open_store
-from darkroom.versions import (
+from darkroom.coordinates import pca, statistics
+from darkroom.coordinates.corpus import merged_statistics, project_file, statistics_of_files
+from darkroom.coordinates.pca import KEEP_SHARE, Pca
+from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.versions import (
     Version,
     claim,
     current_version,
@@ -25,6 +21,11 @@ from darkroom.versions import (
     publish,
     require_backbone,
 )
+from darkroom.images.backbone import backbone_id
+from darkroom.layout import Run
+from darkroom.run import receipt
+from darkroom.run.receipt import PcaNote
+from darkroom.storage.opening import open_store
 from emr_serverless_job.engine import Engine, Shared, rows_of
 from emr_serverless_job.request import Request
 

@@ -15,7 +15,8 @@ from darkroom.erasure.outcome import Outcome
 from darkroom.erasure.places import Places
 from darkroom.erasure.uploads import Uploads
 from darkroom.layout import ERASURES, Run, erasure_request
-from darkroom.storage import Store, open_store
+from darkroom.storage.opening import open_store
+from darkroom.storage.store import Store
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -10,15 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from darkroom.backbone import Backbone, backbone_id, load_backbone
 from darkroom.erasure.block_list import BlockList
-from darkroom.features import featurize
-from darkroom.fetch import Fetched, fetch
-from darkroom.images import Limits
+from darkroom.images.backbone import Backbone, backbone_id, load_backbone
+from darkroom.images.features import featurize
+from darkroom.images.fetch import Fetched, fetch
+from darkroom.images.reading import Limits
 from darkroom.layout import Run, part_file
-from darkroom.manifest import Entry
-from darkroom.parquet import to_parquet
-from darkroom.storage import open_store
+from darkroom.run.manifest import Entry
+from darkroom.storage.opening import open_store
+from darkroom.storage.parquet import to_parquet
 from emr_serverless_job.engine import Engine, Shared, Tally, rows_of
 from emr_serverless_job.progress import reporting
 from emr_serverless_job.request import Request

@@ -23,15 +23,15 @@ from time import time
 
 from pyspark.sql import SparkSession
 
-from darkroom import manifest
 from darkroom.erasure import block_list
 from darkroom.errors import DarkroomError
-from darkroom.images import Limits
+from darkroom.images.reading import Limits
 from darkroom.layout import Run, run_in
-from darkroom.manifest import Entry
-from darkroom.progress import ProgressNote
 from darkroom.regions import region_of, require_eu
-from darkroom.storage import open_store, read_uri
+from darkroom.run import manifest
+from darkroom.run.manifest import Entry
+from darkroom.run.progress import ProgressNote
+from darkroom.storage.opening import open_store, read_uri
 from emr_serverless_job.erase import parse_erasure, run_erasure
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request

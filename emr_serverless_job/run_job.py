@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from darkroom import receipt
-from darkroom.backbone import backbone_id, load_backbone
+from darkroom.coordinates.versions import current_version, next_version, require_backbone
 from darkroom.errors import ConflictError, UsageError
-from darkroom.features import featurize
-from darkroom.parquet import from_parquet, to_parquet
-from darkroom.receipt import PcaNote, Receipt
-from darkroom.storage import Store, open_store
-from darkroom.versions import current_version, next_version, require_backbone
+from darkroom.images.backbone import backbone_id, load_backbone
+from darkroom.images.features import featurize
+from darkroom.run import receipt
+from darkroom.run.receipt import PcaNote, Receipt
+from darkroom.storage.opening import open_store
+from darkroom.storage.parquet import from_parquet, to_parquet
+from darkroom.storage.store import Store
 from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_run
 from emr_serverless_job.engine import Engine

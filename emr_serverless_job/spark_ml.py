@@ -12,10 +12,10 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 
-from darkroom import pca
-from darkroom.parquet import from_parquet
-from darkroom.pca import Pca
-from darkroom.storage import open_store
+from darkroom.coordinates import pca
+from darkroom.coordinates.pca import Pca
+from darkroom.storage.opening import open_store
+from darkroom.storage.parquet import from_parquet
 from emr_serverless_job.engine import rows_of
 from emr_serverless_job.on_spark import Settled, one_task_per_row
 

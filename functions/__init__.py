@@ -1,1 +1,2 @@
-"""The Lambda functions: one handler a file, around one state machine (`advance`)."""
+"""The Lambda functions: here the handlers, each called like its resource in `template.yaml`; behind
+them one room for each stage of a run."""

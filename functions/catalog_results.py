@@ -15,24 +15,25 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom.layout import ERASURES
-from functions.advance import Station, advance
-from functions.bucket import Bucket
-from functions.completion import Completion
-from functions.csv_writer import CsvWriter
-from functions.dead_letters import UploadDeadLetters
-from functions.erasure_completion import ErasureCompletion
-from functions.erasures import Erasures
-from functions.glue_catalog import GlueCatalog
-from functions.job_runs import JobWatch
-from functions.notify import Notifier
-from functions.observability import count, logger, message_processor, metrics, report, tracer
-from functions.prices import Prices
-from functions.queues import WorkQueues, job_in, work_in
-from functions.records import FINISHED
-from functions.region import eu_only
-from functions.runs import RunTable
-from functions.settings import CatalogSettings, read_settings
-from functions.signing import KmsSigner
+from functions.aws.bucket import Bucket
+from functions.aws.observability import count, logger, message_processor, metrics, tracer
+from functions.aws.region import eu_only
+from functions.aws.settings import CatalogSettings, read_settings
+from functions.erasure.dead_letters import UploadDeadLetters
+from functions.erasure.right_of_way import Erasures
+from functions.erasure.signing import KmsSigner
+from functions.erasure.steps import ErasureCompletion
+from functions.publication.csv_writer import CsvWriter
+from functions.publication.glue_catalog import GlueCatalog
+from functions.publication.job_watch import JobWatch
+from functions.publication.notifier import Notifier
+from functions.publication.prices import Prices
+from functions.publication.steps import Completion
+from functions.runs.queues import WorkQueues, job_in, work_in
+from functions.runs.records import FINISHED
+from functions.runs.reporting import report
+from functions.runs.state_machine import Station, advance
+from functions.runs.table import RunTable
 
 _MARGIN_MILLISECONDS = 60_000
 

@@ -14,16 +14,16 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom.erasure.block_list import BlockList
-from functions.bucket import Bucket
-from functions.collect import Collector
-from functions.erased_uploads import ErasedUploads
-from functions.isolation import failing
-from functions.observability import count, logger, metrics, tracer
-from functions.queues import WorkQueues
-from functions.region import eu_only
-from functions.runs import RunTable
-from functions.settings import CollectSettings, read_settings
-from functions.uploads import Upload, notification_in
+from functions.aws.bucket import Bucket
+from functions.aws.isolation import failing
+from functions.aws.observability import count, logger, metrics, tracer
+from functions.aws.region import eu_only
+from functions.aws.settings import CollectSettings, read_settings
+from functions.intake.collector import Collector
+from functions.intake.erased_uploads import ErasedUploads
+from functions.intake.uploads import Upload, notification_in
+from functions.runs.queues import WorkQueues
+from functions.runs.table import RunTable
 
 
 @dataclass(frozen=True)

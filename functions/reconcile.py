@@ -12,13 +12,13 @@ from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom.errors import TransientError
-from functions.isolation import failing
-from functions.observability import count, logger, metrics, tracer
-from functions.queues import WorkQueues
-from functions.records import UNFINISHED, RunRecord, State
-from functions.region import eu_only
-from functions.runs import RunTable
-from functions.settings import ReconcileSettings, read_settings
+from functions.aws.isolation import failing
+from functions.aws.observability import count, logger, metrics, tracer
+from functions.aws.region import eu_only
+from functions.aws.settings import ReconcileSettings, read_settings
+from functions.runs.queues import WorkQueues
+from functions.runs.records import UNFINISHED, RunRecord, State
+from functions.runs.table import RunTable
 
 
 @cache

@@ -14,19 +14,20 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom.layout import ERASURES
-from functions.advance import Station, advance
-from functions.bucket import Bucket
-from functions.closing import ClosingRules, closing_of
-from functions.erasures import Erasures
-from functions.job_runs import JobRuns
-from functions.observability import count, logger, message_processor, metrics, report, tracer
-from functions.queues import WorkQueues, work_in
-from functions.records import State
-from functions.region import eu_only
-from functions.runs import RunTable
-from functions.sealing import Sealer
-from functions.settings import SubmitSettings, read_settings
-from functions.submission import Submission
+from functions.aws.bucket import Bucket
+from functions.aws.observability import count, logger, message_processor, metrics, tracer
+from functions.aws.region import eu_only
+from functions.aws.settings import SubmitSettings, read_settings
+from functions.erasure.right_of_way import Erasures
+from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.queues import WorkQueues, work_in
+from functions.runs.records import State
+from functions.runs.reporting import report
+from functions.runs.state_machine import Station, advance
+from functions.runs.table import RunTable
+from functions.submission.job_runs import JobRuns
+from functions.submission.sealing import Sealer
+from functions.submission.steps import Submission
 
 processor = message_processor()
 

@@ -10,35 +10,46 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from local_cloud.access.asks import Call
 from local_cloud.access.guard import Guard
-from local_cloud.signatures import Refusal, Request, Signatures, form_fields
+from local_cloud.access.signatures import Refusal, Request, Signatures, form_fields
+from local_cloud.asgi import (
+    App,
+    Chunks,
+    Receive,
+    Scope,
+    Send,
+    hiding,
+    read_body,
+    replayed,
+    request_of,
+    send_answer,
+    send_refusal,
+    with_headers,
+)
 from local_cloud.storage_room import StorageRoom
 
 HEALTH = "/_darkroom/health"
+
 _FILE = b'name="file"'
+
 _HASH_LENGTH = 64
+
 _MOST_UNHASHED_BYTES = (
     16 * 1024 * 1024
 )  # of a request whose signature needs its body; Lambda takes 6
-_MOST_UNHASHED_AT_ONCE = 16  # of those that are large: what is held for nobody yet is bounded
-_LARGE_BYTES = 256 * 1024
-_MOST_FIELDS_BYTES = 64 * 1024  # of a form, before its file
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_MOST_UNHASHED_AT_ONCE = 16  # of those that are large: what is held for nobody yet is bounded
+
+_LARGE_BYTES = 256 * 1024
+
+_MOST_FIELDS_BYTES = 64 * 1024  # of a form, before its file
 
 
 @dataclass(frozen=True)
@@ -69,17 +80,17 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = _request_of(scope)
+        request = request_of(scope)
         headers = self._cross_origin_headers(request)
         try:
             self._require_no_foreigner(request)
             if headers and request.method == "OPTIONS":
-                await _answer(send, HTTPStatus.NO_CONTENT, {**headers, **_PREFLIGHT})
+                await send_answer(send, HTTPStatus.NO_CONTENT, {**headers, **_PREFLIGHT})
                 return
             key, body = await self._admitted_if_sound(request, receive)
             if request.path == HEALTH:
                 told = json.dumps(self.health()).encode()
-                await _answer(send, HTTPStatus.OK, {"content-type": "application/json"}, told)
+                await send_answer(send, HTTPStatus.OK, {"content-type": "application/json"}, told)
                 return
             call = None if self.guard.is_owner(key) else self._call(request, body)
             if call is not None:
@@ -90,10 +101,10 @@ class Gate:
             )
             with self.room.for_request(request.method, keeps, len(body)):
                 inner = {**scope, "headers": request.vouched_for(scope["headers"])}
-                await self.app(inner, _replayed(body, receive),
-                               _hiding(_with_headers(send, headers), may_know))  # fmt: skip
+                await self.app(inner, replayed(body, receive),
+                               hiding(with_headers(send, headers), may_know))  # fmt: skip
         except Refusal as refusal:
-            await _refuse(send, request, refusal, headers)
+            await send_refusal(send, request, refusal, headers)
 
     def _require_no_foreigner(self, request: Request) -> None:
         """Other names for this machine are a website's trick, and other origins are websites."""
@@ -150,12 +161,12 @@ class Gate:
             return await self._form(request, receive)
         if request.is_link:
             key = self.signatures.require_link(request)
-            return key, await _body(receive, 0 if request.method in ("GET", "HEAD") else None)
+            return key, await read_body(receive, 0 if request.method in ("GET", "HEAD") else None)
         stated = request.headers.get("x-amz-content-sha256", "")
         if not stated:
             return await self._unhashed(request, receive)
         key = self.signatures.require_header_alone(request)  # which vouches for the body
-        body = await _body(receive)
+        body = await read_body(receive)
         if stated.startswith("STREAMING-AWS4-"):
             self.signatures.require_header(request, body)
         elif len(stated) == _HASH_LENGTH and hashlib.sha256(body).hexdigest() != stated:
@@ -184,7 +195,7 @@ class Gate:
         if is_large and self.large.locked():
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown", "too much at once: try again")
         async with self.large if is_large else nullcontext():
-            body = await _body(receive, _MOST_UNHASHED_BYTES)
+            body = await read_body(receive, _MOST_UNHASHED_BYTES)
         return self.signatures.require_header(request, body), body
 
     def _bucket(self, request: Request) -> str:
@@ -205,7 +216,7 @@ class Gate:
 
 # Where ministack's name for a service is not the one that it is signed for.
 _ROUTED_AS = {"cloudwatch": "monitoring"}
-_REST_JSON = ("lambda", "emr-serverless", "execute-api")
+
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, HEAD, POST",
     "access-control-allow-headers": "content-type",
@@ -216,125 +227,3 @@ _PREFLIGHT = {
 def _misled(request: Request) -> Refusal:
     words = f"a request signed for {request.service or 's3'} that somebody else would answer"
     return Refusal(HTTPStatus.FORBIDDEN, "AccessDenied", words)
-
-
-def _request_of(scope: Scope) -> Request:
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        key, text = name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape")
-        headers[key] = f"{headers[key]},{text}" if key in headers else text
-    query = scope.get("query_string", b"").decode("utf-8", "replace")
-    return Request(
-        method=scope["method"],
-        path=scope["path"],
-        raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
-        query=parse_qs(query, keep_blank_values=True),
-        headers=headers,
-    )
-
-
-@dataclass
-class Chunks:
-    """A request's body, piece by piece. All raise `Refusal` where it breaks off."""
-
-    receive: Receive
-    _ended: bool = False
-
-    async def next(self) -> bytes:
-        """The next piece; b'' at the end."""
-        while not self._ended:
-            message = await self.receive()
-            if message["type"] != "http.request":
-                raise Refusal(HTTPStatus.BAD_REQUEST, "IncompleteBody", "the request broke off")
-            self._ended = not message.get("more_body", False)
-            if body := message.get("body", b""):
-                return bytes(body)
-        return b""
-
-    async def rest(self, most: int | None = None) -> bytes:
-        """All that is still to come, at most so many bytes."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.next():
-            pieces.append(piece)
-            size += len(piece)
-            if most is not None and size > most:
-                raise Refusal(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "EntityTooLarge", f"{most} bytes at most"
-                )
-        return b"".join(pieces)
-
-
-async def _body(receive: Receive, most: int | None = None) -> bytes:
-    return await Chunks(receive).rest(most)
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """What was read already, once; then whatever comes."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return again
-
-
-def _with_headers(send: Send, ours: Mapping[str, str]) -> Send:
-    """Answers with our cross-origin headers instead of ministack's, which let everybody in."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            kept = [pair for pair in message.get("headers", [])
-                    if not pair[0].lower().startswith(b"access-control-")]  # fmt: skip
-            message = {**message, "headers": [*kept, *_encoded(ours)]}
-        await send(message)
-
-    return sending
-
-
-def _hiding(send: Send, may_know: Callable[[], bool]) -> Send:
-    """As S3 answers: who may not list a bucket is denied access to what is not in it."""
-    hidden = False
-
-    async def sending(message: Message) -> None:
-        nonlocal hidden
-        started = message["type"] == "http.response.start"
-        if started and message["status"] == HTTPStatus.NOT_FOUND and not may_know():
-            hidden = True
-            told = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-            await _answer(send, HTTPStatus.FORBIDDEN, {"content-type": "application/xml"}, told)
-        elif not hidden:
-            await send(message)
-
-    return sending
-
-
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
-async def _answer(
-    send: Send, status: HTTPStatus, headers: Mapping[str, str], body: bytes = b""
-) -> None:
-    sized = {**headers, "content-length": str(len(body))}
-    await send({"type": "http.response.start", "status": int(status), "headers": _encoded(sized)})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _refuse(
-    send: Send, request: Request, refusal: Refusal, headers: Mapping[str, str]
-) -> None:
-    """In the form that the client of the service reads: JSON, that of query services, or S3's."""
-    code, message = escape(refusal.code), escape(str(refusal))
-    told = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    kind, content = "application/xml", request.headers.get("content-type", "")
-    if "x-www-form-urlencoded" in content:
-        told = f"<ErrorResponse>{told}</ErrorResponse>"
-    elif "json" in content or request.service in _REST_JSON:
-        kind, told = (
-            "application/json",
-            json.dumps({"__type": refusal.code, "message": str(refusal)}),
-        )
-    stated = {"content-type": kind, "x-amzn-errortype": refusal.code, "connection": "close",
-              **headers}  # fmt: skip
-    await _answer(send, refusal.status, stated, told.encode())

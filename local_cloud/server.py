@@ -66,10 +66,7 @@ def settings(port: int, region: str, folder: Path) -> dict[str, str]:
 
 def main(port: int, page_port: int, region: str, cores: int, folder: Path, home: Path) -> None:
     """Serve until told to stop."""
-    os.umask(0o077)  # what is kept here is its owner's alone
-    shutil.rmtree(folder / "tmp", ignore_errors=True)  # unpacked functions of the last time
-    (folder / "tmp").mkdir(parents=True)
-    os.environ.update(settings(port, region, folder))
+    _prepare(port, region, folder)
 
     import boto3
     from ministack import app
@@ -77,9 +74,9 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     from local_cloud import ministack_fixes as fixes
     from local_cloud.access.guard import Guard
     from local_cloud.checkpoint import Checkpoint
-    from local_cloud.emr_serverless import EmrServerless
+    from local_cloud.emr.service import EmrServerless
+    from local_cloud.emr.spark_submit import SparkSubmit
     from local_cloud.front_door import FrontDoor
-    from local_cloud.spark_submit import SparkSubmit
     from local_cloud.storage_room import StorageRoom, free_of
 
     endpoint = f"http://127.0.0.1:{port}"
@@ -109,12 +106,20 @@ def main(port: int, page_port: int, region: str, cores: int, folder: Path, home:
     checkpoint.end()
 
 
+def _prepare(port: int, region: str, folder: Path) -> None:
+    """What ministack finds when it is imported."""
+    os.umask(0o077)  # what is kept here is its owner's alone
+    shutil.rmtree(folder / "tmp", ignore_errors=True)  # unpacked functions of the last time
+    (folder / "tmp").mkdir(parents=True)
+    os.environ.update(settings(port, region, folder))
+
+
 def _set_gate(app: Any, port: int, page_port: int, guard: Any, room: Any, checkpoint: Any) -> None:
     """Let nobody speak to ministack but by the gate."""
     from ministack.services import s3
 
+    from local_cloud.access.signatures import Signatures
     from local_cloud.gate import Gate
-    from local_cloud.signatures import Signatures
 
     app.app = Gate(
         app.app,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
-from local_cloud.signatures import Refusal
+from local_cloud.access.signatures import Refusal
 
 # Of what is free, this much is for tables, queues and logs: they are written each second, and tell
 # of objects that are there.

@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from darkroom.backbone import Backbone, load_backbone
+from darkroom.images.backbone import Backbone, load_backbone
 from tests.left_out import Recorder
 
 
@@ -155,8 +155,8 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def spark(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """One local session for all tests; its workers see the S3 server."""
-    from darkroom.cli.home import home
-    from darkroom.cli.local_spark import session
+    from cli.on_this_machine.home import home
+    from local_cloud.spark.session import session
 
     os.environ.pop("PYTHONWARNINGS", None)
     log = tmp_path_factory.mktemp("spark") / "spark.log"
@@ -186,11 +186,11 @@ def _folder(target: Path, seeds: range) -> Path:
 def place(tmp_path_factory: pytest.TempPathFactory, onnx_bytes: bytes) -> Path:
     """A folder with `results` of spring and autumn; they share one picture, and one name of spring
     has a line break in it. Autumn differs so much that the coordinates' version is the second."""
-    from darkroom.csv_export import export_csv
-    from darkroom.folder import walk_folder
     from darkroom.layout import Run
-    from darkroom.parquet import COMPONENTS
-    from darkroom.storage import LocalStore
+    from darkroom.run.csv_export import export_csv
+    from darkroom.run.folder import walk_folder
+    from darkroom.storage.local import LocalStore
+    from darkroom.storage.parquet import COMPONENTS
     from emr_serverless_job.on_threads import OnThreads
     from emr_serverless_job.request import Request
     from emr_serverless_job.run_job import run_job

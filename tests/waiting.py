@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from darkroom.cli.stack import Stack
-from functions.records import FINISHED, RunRecord, State
+from cli.on_stack.stack import Stack
+from functions.runs.records import FINISHED, RunRecord, State
 
 Value = TypeVar("Value")
 

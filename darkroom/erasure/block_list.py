@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from darkroom.errors import ConflictError, ObjectNotFoundError
 from darkroom.layout import BLOCK_LIST
-from darkroom.manifest import Entry
-from darkroom.storage import Store
+from darkroom.run.manifest import Entry
+from darkroom.storage.store import Store
 
 _TRIES = 10
 _UPLOAD_BYTES = 16  # of the hash of an upload; version ids are random, so none is found by guessing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from darkroom.layout import pca_model
-from darkroom.storage import Store
+from darkroom.storage.store import Store
 
 
 def remove_version(store: Store, number: int) -> None:

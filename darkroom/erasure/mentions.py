@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from darkroom.read_ahead import read_ahead
-from darkroom.storage import Store
+from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

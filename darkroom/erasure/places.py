@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from darkroom.erasure.search import Spread
 from darkroom.erasure.uploads import Uploads
-from darkroom.storage import Store
+from darkroom.storage.store import Store
 
 
 @dataclass(frozen=True)

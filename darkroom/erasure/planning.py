@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from time import time
 
-from darkroom import versions
+from darkroom.coordinates import versions
 from darkroom.erasure.block_list import upload_of
 from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.outcome import Found
@@ -18,8 +18,8 @@ from darkroom.erasure.search import Part, Row, Spread, all_parts, all_rows
 from darkroom.erasure.shares import Share, shares_of
 from darkroom.erasure.uploads import Left, StoredVersion, Unfinished, Uploads
 from darkroom.layout import Run, batch_of, run_of
-from darkroom.read_ahead import read_ahead
-from darkroom.storage import Store
+from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
 
 _LISTINGS = 8  # at once
 _PLACES = {

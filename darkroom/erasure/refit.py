@@ -9,12 +9,13 @@ from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
 
-from darkroom import pca, receipt, statistics, versions
-from darkroom.corpus import merged_statistics, project_file, statistics_of_files
+from darkroom.coordinates import pca, statistics, versions
+from darkroom.coordinates.corpus import merged_statistics, project_file, statistics_of_files
 from darkroom.erasure.doomed import remove_version
 from darkroom.erasure.search import Spread
 from darkroom.layout import Run
-from darkroom.storage import Store
+from darkroom.run import receipt
+from darkroom.storage.store import Store
 
 _MOST_STATISTICS_TASKS = 16  # each brings 6.5 MB for 1280 dimensions
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from darkroom import manifest, receipt
 from darkroom.erasure.shares import Share, without
 from darkroom.errors import ConflictError, ObjectNotFoundError, UsageError
-from darkroom.manifest import Entry
-from darkroom.parquet import without_paths
-from darkroom.storage import Store
+from darkroom.run import manifest, receipt
+from darkroom.run.manifest import Entry
+from darkroom.storage.parquet import without_paths
+from darkroom.storage.store import Store
 
 _TRIES = 5
 _LONG_AGO = "1970-01-01T00:00:00+00:00"

@@ -7,13 +7,13 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote
 
-from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.layout import Run, run_of
-from darkroom.manifest import Entry
-from darkroom.parquet import read_columns
-from darkroom.read_ahead import read_ahead
-from darkroom.storage import Store
+from darkroom.run import manifest
+from darkroom.run.manifest import Entry
+from darkroom.storage.parquet import read_columns
+from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from darkroom.erasure.search import Row
 from darkroom.layout import Run
-from darkroom.receipt import Duplicates, Receipt
+from darkroom.run.receipt import Duplicates, Receipt
 
 
 @dataclass

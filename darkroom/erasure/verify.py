@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from darkroom import receipt
 from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan
 from darkroom.erasure.search import all_parts, all_rows
-from darkroom.manifest import Entry
-from darkroom.read_ahead import read_ahead
+from darkroom.run import receipt
+from darkroom.run.manifest import Entry
+from darkroom.storage.read_ahead import read_ahead
 
 _LISTINGS = 8  # at once
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+from darkroom.coordinates.vectors import vector_column
 from darkroom.explore.images import Points, read_points
 from darkroom.explore.thumbnails import all_thumbnails
 from darkroom.layout import Run, escape, label_of
-from darkroom.parquet import to_parquet
-from darkroom.storage import Store
-from darkroom.vectors import vector_column
+from darkroom.storage.parquet import to_parquet
+from darkroom.storage.store import Store
 
 _PICTURE = pa.struct({"bytes": pa.binary(), "path": pa.string()})  # as Hugging Face's images
 

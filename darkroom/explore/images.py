@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from darkroom.coordinates.vectors import vectors_of
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet
-from darkroom.read_ahead import read_ahead
-from darkroom.storage import Store
-from darkroom.vectors import vectors_of
+from darkroom.storage.parquet import from_parquet
+from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
 
 _COLUMNS = ["path", "label", "content_sha256", "pca"]
 CACHED_BYTES = 200 * 1024 * 1024

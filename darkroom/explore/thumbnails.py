@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet
-from darkroom.read_ahead import read_ahead
-from darkroom.storage import Store
+from darkroom.storage.parquet import from_parquet
+from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
 
 _COLUMNS = ["path", "jpeg"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from darkroom.backbone import backbone_id, load_backbone
 from darkroom.errors import BackboneError, UsageError
+from darkroom.images.backbone import backbone_id, load_backbone
 from darkroom.model.canonical import canonical_onnx
 from darkroom.model.weights import Weights, find_weights
 

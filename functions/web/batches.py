@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from darkroom.layout import ERASURES
-from functions.records import RunRecord
-from functions.runs import RunTable
+from functions.runs.records import RunRecord
+from functions.runs.table import RunTable
 from functions.web.problems import not_found
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
+from darkroom.coordinates.pointer import current_number
 from darkroom.errors import UsageError
 from darkroom.explore.duplicates import near_duplicates
 from darkroom.explore.images import Image, PointCache, Points, Seen, newest_only
@@ -16,10 +17,9 @@ from darkroom.explore.outliers import outliers
 from darkroom.explore.similar import find, similar
 from darkroom.explore.thumbnails import thumbnails
 from darkroom.layout import Run, batch_of
-from darkroom.pointer import current_number
-from functions.bucket import Bucket
-from functions.records import RunRecord, State
-from functions.runs import RunTable
+from functions.aws.bucket import Bucket
+from functions.runs.records import RunRecord, State
+from functions.runs.table import RunTable
 from functions.web.batches import all_runs, existing_runs, runs_of
 from functions.web.names import id_of
 from functions.web.problems import bad_request, not_found

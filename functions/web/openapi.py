@@ -16,6 +16,10 @@ _RUN = {"name": "run", "in": "path", "required": True,
         "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999}}  # fmt: skip
 _PART = {"name": "part", "in": "path", "required": True,
          "schema": {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$"}}  # fmt: skip
+_PATHS = {"name": "path", "in": "query",
+          "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 100}}  # fmt: skip
+_COSINE = {"name": "cosine", "in": "query", "description": "From which images count as such",
+           "schema": {"type": "number", "minimum": 0.9, "maximum": 1, "default": 0.98}}  # fmt: skip
 _BATCHES = {"name": "batch", "in": "query", "description": "Batches by `id`; all unless given",
             "schema": {"type": "array", "items": _BATCH["schema"], "maxItems": 100}}  # fmt: skip
 
@@ -56,13 +60,10 @@ def _paths() -> dict[str, Any]:
         f"{run}/files": _get("Links to a run's results, for minutes", "Files", _BATCH, _RUN),
         f"{run}/thumbnails/{{part}}": _get(
             "Small pictures of images in one file", "Thumbnails", _BATCH, _RUN, _PART,
-            {"name": "path", "in": "query",
-             "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 100}},
+            _PATHS,
         ),
         f"{batch}/duplicates": _get(
-            "Groups of near duplicates", "Duplicates", _BATCH,
-            {"name": "cosine", "in": "query", "description": "From which images count as such",
-             "schema": {"type": "number", "minimum": 0.9, "maximum": 1, "default": 0.98}},
+            "Groups of near duplicates", "Duplicates", _BATCH, _COSINE,
         ),
         f"{batch}/outliers": _get(
             "The images that are least like any other", "Outliers", _BATCH,

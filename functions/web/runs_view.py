@@ -9,21 +9,21 @@ from http import HTTPStatus
 from time import time
 from typing import Any
 
-from darkroom import receipt
+from darkroom.coordinates.pointer import current_number
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet
-from darkroom.pointer import current_number
-from darkroom.progress import Progress, read_progress
-from functions.bucket import Bucket
-from functions.closing import ClosingRules, closing_of
-from functions.records import FINISHED, RunRecord, State
-from functions.runs import RunTable
+from darkroom.run import receipt
+from darkroom.run.progress import Progress, read_progress
+from darkroom.storage.parquet import from_parquet
+from functions.aws.bucket import Bucket
+from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.records import FINISHED, RunRecord, State
+from functions.runs.table import RunTable
+from functions.runs.wording import words
 from functions.web.batches import all_runs, existing_runs, runs_of
 from functions.web.links import Links
 from functions.web.names import id_of
 from functions.web.problems import ProblemError, not_found
-from functions.wording import words
 
 _PAGE = 100
 _MOST_LINKS = 1000  # of a kind

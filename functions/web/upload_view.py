@@ -12,8 +12,8 @@ from unicodedata import category
 from botocore.exceptions import ClientError
 
 from darkroom.layout import batch_of, escape
-from darkroom.read_ahead import read_ahead
-from functions.uploads import MARKER
+from darkroom.storage.read_ahead import read_ahead
+from functions.intake.uploads import MARKER
 from functions.web.links import Links
 from functions.web.problems import bad_request, not_found
 

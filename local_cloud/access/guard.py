@@ -15,7 +15,7 @@ from local_cloud.access.asks import Ask, Call, Place
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
 from local_cloud.access.notes import note, note_stack
 from local_cloud.access.of_stack import Resource, StackAccess, access_of
-from local_cloud.signatures import Refusal
+from local_cloud.access.signatures import Refusal
 
 
 @dataclass(frozen=True)

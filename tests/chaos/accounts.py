@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from darkroom import manifest, receipt
 from darkroom.layout import Run
-from darkroom.parquet import from_parquet
-from darkroom.storage import Store
-from functions.records import RunRecord, State
+from darkroom.run import manifest, receipt
+from darkroom.storage.parquet import from_parquet
+from darkroom.storage.store import Store
+from functions.runs.records import RunRecord, State
 
 
 def places_of(results: Store, runs: Iterable[Run]) -> dict[str, list[str]]:

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.cli import local
-from darkroom.cli.stack import Stack
+from cli.on_stack.stack import Stack
+from local_cloud import control
 from tests.functions.conftest import world
-from tests.local_stack import local_stack
+from tests.stack.local_stack import local_stack
 
 __all__ = ["cloud", "folder", "stack", "world"]
 
@@ -24,5 +24,5 @@ def stack(folder: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def cloud(stack: Stack, folder: Path) -> local.LocalCloud:
-    return local.require(folder / "state")
+def cloud(stack: Stack, folder: Path) -> control.LocalCloud:
+    return control.require(folder / "state")

@@ -11,10 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from darkroom.cli import local
-from darkroom.cli.put import put_bytes
-from darkroom.cli.stack import Stack
-from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium, open_page
+from benchmarks.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
+from cli.on_stack.put import put_bytes
+from cli.on_stack.stack import Stack
+from local_cloud import control
+from tests.browser import open_page
 from tests.conftest import jpeg
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
@@ -91,7 +92,7 @@ def held(stack: Stack) -> object:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_page_of_another_site_reads_and_changes_nothing(
-    cloud: local.LocalCloud, stack: Stack, host: str
+    cloud: control.LocalCloud, stack: Stack, host: str
 ) -> None:
     before = held(stack)
     told = {"endpoint": cloud.endpoint, "uploads": stack.uploads}
@@ -103,7 +104,7 @@ def test_a_page_of_another_site_reads_and_changes_nothing(
     assert held(stack) == before
 
 
-def test_the_page_itself_uploads_and_shows(cloud: local.LocalCloud, stack: Stack) -> None:
+def test_the_page_itself_uploads_and_shows(cloud: control.LocalCloud, stack: Stack) -> None:
     """With the form and the link that the API gives it, from its own origin."""
     with chromium() as browser:
         page = open_page(browser)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import versions
+from darkroom.coordinates import versions
 from darkroom.erasure.request import Selector
 from darkroom.erasure.uploads import Uploads
 from darkroom.layout import ERASURES
-from functions.records import State
-from functions.retry import retry_failed
+from functions.repair.retry import retry_failed
+from functions.runs.records import State
 from tests.chaos.test_unfinished_erasures import (
     COPY,
     GONE,
@@ -25,9 +25,9 @@ from tests.chaos.test_unfinished_erasures import (
     signed,
     world,
 )
-from tests.functions.corpus import ask
-from tests.functions.test_erasure import digest, traces
-from tests.functions.world import World
+from tests.functions.cloud.world import World
+from tests.functions.erasure.corpus import ask
+from tests.functions.erasure.two_batches import digest, traces
 
 __all__ = ["world"]
 

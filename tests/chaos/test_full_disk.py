@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from darkroom.errors import DarkroomError
+from local_cloud.access.signatures import Refusal
 from local_cloud.checkpoint import Checkpoint
 from local_cloud.server import credentials
-from local_cloud.signatures import Refusal
 from local_cloud.storage_room import RESERVE_BYTES, Free, StorageRoom
 from tests.chaos.accounts import assert_all_accounted
 from tests.conftest import jpeg
-from tests.local_stack import aws, darkroom, kill, local_stack
+from tests.stack.local_stack import aws, darkroom, kill, local_stack
 from tests.waiting import PATIENCE_SECONDS, finished
 
 _MEGABYTE = 1024 * 1024
@@ -174,7 +174,7 @@ def test_an_object_whose_write_fails_is_refused_and_nobody_is_told(tmp_path: Pat
 def test_what_s3_refuses_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import EndpointConnectionError
 
-    from darkroom.cli import put
+    from cli.on_stack import put
 
     def refuse(*_: object) -> None:
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")

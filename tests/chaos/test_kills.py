@@ -9,12 +9,12 @@ from pathlib import Path
 
 import boto3
 
-from darkroom.cli.put import put_bytes
-from darkroom.cli.stack import Stack
-from functions.records import FINISHED, UNFINISHED, State
+from cli.on_stack.put import put_bytes
+from cli.on_stack.stack import Stack
+from functions.runs.records import FINISHED, UNFINISHED, State
 from tests.chaos.accounts import assert_all_accounted
 from tests.conftest import jpeg
-from tests.local_stack import darkroom, kill
+from tests.stack.local_stack import darkroom, kill
 from tests.waiting import PATIENCE_SECONDS, finished, in_state
 
 _MOMENTS = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.cli import put
-from darkroom.folder import scan_folder
-from darkroom.storage import read_regular
+from cli.on_stack import put
+from darkroom.run.folder import scan_folder
+from darkroom.storage.local import read_regular
 from tests.conftest import jpeg
 from tests.waiting import PATIENCE_SECONDS
 
@@ -74,7 +74,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     def bound() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (4 * 1024**3, 4 * 1024**3))
 
-    command = [sys.executable, "-m", "darkroom.cli.start", "run", *map(str, words)]
+    command = [sys.executable, "-m", "cli.start", "run", *map(str, words)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         preexec_fn=bound,
@@ -127,13 +127,13 @@ def test_a_folder_that_cannot_be_listed_fails_what_is_done_without_it(
         onerror(PermissionError(13, "Permission denied", str(made / "closed")))
         return walk(top, followlinks=followlinks)
 
-    monkeypatch.setattr("darkroom.folder.os.walk", walked)
+    monkeypatch.setattr("darkroom.run.folder.os.walk", walked)
     assert [str(one) for one in scan_folder(made).unreachable] == [
         "closed (cannot be listed: Permission denied)"
     ]
     from click.testing import CliRunner
 
-    from darkroom.cli.main import cli
+    from cli.main import cli
 
     words = ["run", str(made), "--out", str(tmp_path / "out"), "--model", str(model_file)]
     done = CliRunner().invoke(cli, words)
@@ -164,7 +164,7 @@ def test_a_file_that_grows_while_it_is_read_is_not_taken_for_whole(tmp_path: Pat
         return told
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("darkroom.storage.os.fstat", then_it_grows)
+        patch.setattr("darkroom.storage.store.os.fstat", then_it_grows)
         with pytest.raises(OSError, match="it changed while it was read"):
             read_regular(file)
     assert len(read_regular(file)) == 1001

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from darkroom.errors import DarkroomError
-from darkroom.manifest import Entry
-from functions import markers, submit_job
-from functions.closing import ClosingRules, closing_of
-from functions.records import RunRecord, State
-from functions.wording import words
+from darkroom.run.manifest import Entry
+from functions import submit_job
+from functions.intake import markers
+from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.records import RunRecord, State
+from functions.runs.wording import words
 from tests.chaos.accounts import places_of
-from tests.functions.corpus import really
-from tests.functions.world import World
+from tests.functions.cloud.world import World
+from tests.functions.erasure.corpus import really
 
 RULES = ClosingRules(quiet_seconds=120, marker_seconds=15, max_age_seconds=21600)
 _HOSTILE = {
@@ -96,7 +97,7 @@ def test_a_marker_that_s3_does_not_give_fails_alone(
             raise DarkroomError("the marker cannot be read now: 503")
         return markers.read_marker(s3, marker)
 
-    monkeypatch.setattr("functions.collect.read_marker", refusing)
+    monkeypatch.setattr("functions.intake.collector.read_marker", refusing)
     slow.upload("spring/1.jpg")
     slow.upload("spring/_READY", b"")
     slow.upload("spring/2.jpg")

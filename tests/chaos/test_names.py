@@ -17,25 +17,26 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from darkroom.cli import local
-from darkroom.cli.put import put_bytes
-from darkroom.cli.stack import Stack
+from benchmarks.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
+from cli.on_stack.put import put_bytes
+from cli.on_stack.stack import Stack
 from darkroom.errors import UsageError
 from darkroom.layout import Run, run_in
 from darkroom.printable import printable, printable_json, printable_text
-from darkroom.storage import LocalStore
+from darkroom.storage.local import LocalStore
 from emr_serverless_job import main
-from functions.job_runs import JobRuns
-from functions.records import RunRecord, State
-from functions.settings import SubmitSettings, read_settings
+from functions.aws.settings import SubmitSettings, read_settings
+from functions.runs.records import RunRecord, State
+from functions.submission.job_runs import JobRuns
 from functions.web.gateway import caller
-from tests.browser import CHROMIUM, NEEDS_CHROMIUM, chromium, open_page
+from local_cloud import control
+from tests.browser import open_page
 from tests.conftest import jpeg
-from tests.functions.world import environment
-from tests.local_stack import darkroom
+from tests.functions.cloud.resources import environment
+from tests.project import ROOT
+from tests.stack.local_stack import darkroom
 from tests.waiting import PATIENCE_SECONDS, finished
 
-ROOT = Path(__file__).parents[2]
 HOSTILE = {
     "nul": "a\0b", "line": "a\nb", "escape": "a\x1b[2Jb", "quotes": "a'\" b", "accents": "Pêche 🍑",
     "percent": "100%25", "dollar": "$HOME `x` \\", "dash": "--erase", "turned": "a\u202ejpg",
@@ -110,7 +111,7 @@ def test_authorizers_of_wrong_types_are_nobody(authorizer: Any, path: str) -> No
 
 
 @pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
-def test_a_broken_address_in_the_page_is_no_batch(cloud: local.LocalCloud) -> None:
+def test_a_broken_address_in_the_page_is_no_batch(cloud: control.LocalCloud) -> None:
     complaints: list[str] = []
     with chromium() as browser:
         page = open_page(browser, locale="en-GB")
@@ -121,7 +122,7 @@ def test_a_broken_address_in_the_page_is_no_batch(cloud: local.LocalCloud) -> No
 
 
 def command(*words: object, **options: Any) -> subprocess.Popen[str]:
-    spelled = [sys.executable, "-m", "darkroom.cli.start", *map(str, words)]
+    spelled = [sys.executable, "-m", "cli.start", *map(str, words)]
     return subprocess.Popen(
         spelled, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
@@ -141,8 +142,8 @@ def test_ctrl_c_in_the_first_second_is_one_line(
 
 def test_two_starts_of_a_local_cloud_at_once_give_one(tmp_path: Path) -> None:
     script = (
-        "from pathlib import Path; from darkroom.cli import local;"
-        f"here = Path({str(tmp_path)!r}); print(local.start(here / 'state', here, None, 1).pid)"
+        "from pathlib import Path; from cli import local;"
+        f"here = Path({str(tmp_path)!r}); print(control.start(here / 'state', here, None, 1).pid)"
     )
     both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True) for _ in range(2)]  # fmt: skip
@@ -151,7 +152,7 @@ def test_two_starts_of_a_local_cloud_at_once_give_one(tmp_path: Path) -> None:
         assert [process.returncode for process in both] == [0, 0], told
         assert len({out.strip() for out, _ in told}) == 1
     finally:
-        os.kill(local.require(tmp_path / "state").pid, signal.SIGTERM)
+        os.kill(control.require(tmp_path / "state").pid, signal.SIGTERM)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
@@ -192,7 +193,7 @@ def test_what_a_killed_run_left_half_written_is_cleared_by_the_next(
 
 @pytest.mark.parametrize("what", ["certificate", "list"])
 def test_deep_json_is_refused_not_raised(tmp_path: Path, what: str) -> None:
-    from darkroom.cli.erase import read_list
+    from cli.on_stack.erase import read_list
     from darkroom.erasure import certificate
 
     deep = "[" * 200_000

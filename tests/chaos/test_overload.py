@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from urllib3 import PoolManager, Retry
 
-from darkroom.cli import local
-from darkroom.cli.put import put_bytes
-from darkroom.cli.stack import Stack
-from functions.records import State
-from local_cloud import front_door
+from cli.on_stack.put import put_bytes
+from cli.on_stack.stack import Stack
+from functions.runs.records import State
+from local_cloud import control, front_door
 from local_cloud.front_door import FrontDoor, Line
 from tests.conftest import jpeg
 from tests.waiting import PATIENCE_SECONDS, finished, in_state
@@ -109,7 +108,7 @@ def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch, said: by
 
 
 def test_fifty_at_once_while_a_job_runs_are_all_answered(
-    stack: Stack, cloud: local.LocalCloud
+    stack: Stack, cloud: control.LocalCloud
 ) -> None:
     for number in range(12):
         put_bytes(stack, f"busy/{number}.jpg", jpeg(number))

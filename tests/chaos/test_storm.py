@@ -11,13 +11,14 @@ import pytest
 from darkroom.erasure.request import Selector
 from darkroom.layout import ERASURES
 from functions import collect_uploads
-from functions.records import State
+from functions.runs.records import State
 from tests.chaos.accounts import assert_all_accounted
 from tests.chaos.test_unfinished_erasures import refuse
-from tests.functions import corpus
-from tests.functions.corpus import ask, really
-from tests.functions.test_erasure import traces
-from tests.functions.world import World, sqs_record
+from tests.functions.cloud.invocations import sqs_record
+from tests.functions.cloud.world import World
+from tests.functions.erasure import corpus
+from tests.functions.erasure.corpus import ask, really
+from tests.functions.erasure.two_batches import traces
 
 UPLOADS = 20_000
 AN_INVOCATION = 2_500  # the template's batch size

@@ -12,25 +12,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.client import Config
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from urllib3 import PoolManager
-from urllib3.fields import RequestField
-from urllib3.filepost import encode_multipart_formdata
 
-from darkroom.cli import local
-from darkroom.cli.put import put_bytes
-from darkroom.cli.stack import Stack
-from functions.web.links import Links, signing_client
+from cli.on_stack.put import put_bytes
+from cli.on_stack.stack import Stack
+from local_cloud import control
+from tests.chaos.asking import EVIL, ask, signed
 from tests.conftest import jpeg
-
-EVIL = "http://evil.example"
-HTTP = PoolManager(retries=False)
 
 _ASKED = {
     "s3-list": ("GET", "/", {}, b""),
@@ -64,28 +54,9 @@ def picture(stack: Stack) -> None:
     put_bytes(stack, "spring/_READY", b'{"images": 1000}')  # it stays open
 
 
-def ask(cloud: local.LocalCloud, method: str, path: str, headers: Any, body: bytes) -> Any:
-    """A raw request."""
-    return HTTP.request(method, f"{cloud.endpoint}{path}", body=body, headers=headers)
-
-
-def signed(
-    cloud: local.LocalCloud, method: str, path: str, service: str, body: bytes = b"",
-    secret: str = "", key: str = "", **headers: str,
-) -> dict[str, str]:  # fmt: skip
-    """The headers of a request that is signed as AWS' SDKs sign it."""
-    keys = cloud.environment
-    request = AWSRequest(method, f"{cloud.endpoint}{path}", data=body, headers=headers)
-    credentials = Credentials(
-        key or keys["AWS_ACCESS_KEY_ID"], secret or keys["AWS_SECRET_ACCESS_KEY"]
-    )
-    SigV4Auth(credentials, service, cloud.region).add_auth(request)
-    return dict(request.headers)
-
-
 @pytest.mark.parametrize("asked", _ASKED.values(), ids=_ASKED)
 def test_nothing_is_answered_without_a_signature(
-    cloud: local.LocalCloud, stack: Stack, asked: tuple[str, str, dict[str, str], bytes]
+    cloud: control.LocalCloud, stack: Stack, asked: tuple[str, str, dict[str, str], bytes]
 ) -> None:
     method, path, headers, body = asked
     answer = ask(cloud, method, path.format(uploads=stack.uploads), headers, body)
@@ -104,14 +75,14 @@ def test_nothing_is_answered_without_a_signature(
     ids=["secret", "key", "ministack-s", "the-former"],
 )
 def test_keys_that_this_cloud_did_not_make_open_nothing(
-    cloud: local.LocalCloud, wrong: dict[str, str], code: str
+    cloud: control.LocalCloud, wrong: dict[str, str], code: str
 ) -> None:
     headers = signed(cloud, "GET", "/", "s3", **wrong)
     answer = ask(cloud, "GET", "/", headers, b"")
     assert (answer.status, code in answer.data.decode()) == (HTTPStatus.FORBIDDEN, True)
 
 
-def test_what_is_changed_after_signing_is_refused(cloud: local.LocalCloud, stack: Stack) -> None:
+def test_what_is_changed_after_signing_is_refused(cloud: control.LocalCloud, stack: Stack) -> None:
     table, path = b'{"TableName": "x"}', f"/{stack.uploads}/spring/2.jpg"
     target = {"X-Amz-Target": "DynamoDB_20120810.ListTables"}
     listed = signed(cloud, "POST", "/", "dynamodb", table, **target)
@@ -127,7 +98,7 @@ def test_what_is_changed_after_signing_is_refused(cloud: local.LocalCloud, stack
 
 
 def test_a_signature_is_good_for_minutes(
-    cloud: local.LocalCloud, monkeypatch: pytest.MonkeyPatch
+    cloud: control.LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = datetime.now(UTC) - timedelta(minutes=16)
 
@@ -153,7 +124,7 @@ def test_a_signature_is_good_for_minutes(
     ids=["origin", "no-origin", "another-port", "cross-site", "host", "like-localhost"],
 )  # fmt: skip
 def test_other_sites_are_refused_be_they_signed(
-    cloud: local.LocalCloud, headers: dict[str, str]
+    cloud: control.LocalCloud, headers: dict[str, str]
 ) -> None:
     """Before anything is read: a body that never comes is not waited for."""
     sent = {**signed(cloud, "GET", "/2015-03-31/functions/", "lambda"), **headers}
@@ -167,7 +138,7 @@ def test_other_sites_are_refused_be_they_signed(
         assert raw.recv(12) in (b"HTTP/1.1 403", b"HTTP/1.1 421")
 
 
-def test_the_page_may_ask_of_buckets_alone(cloud: local.LocalCloud, stack: Stack) -> None:
+def test_the_page_may_ask_of_buckets_alone(cloud: control.LocalCloud, stack: Stack) -> None:
     asked = {"Origin": cloud.page, "Access-Control-Request-Method": "POST"}
     bucket = ask(cloud, "OPTIONS", f"/{stack.uploads}", asked, b"")
     assert bucket.headers["access-control-allow-origin"] == cloud.page
@@ -181,42 +152,8 @@ def test_the_page_may_ask_of_buckets_alone(cloud: local.LocalCloud, stack: Stack
     assert unsigned.status == HTTPStatus.FORBIDDEN
 
 
-def test_links_are_good_for_what_and_as_long_as_they_say(
-    cloud: local.LocalCloud, stack: Stack
-) -> None:
-    s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
-    named = {"Bucket": stack.uploads, "Key": "spring/1.jpg"}
-    link = s3.generate_presigned_url("get_object", named, 300)
-    good = HTTP.request("GET", link, headers={"Origin": cloud.page, "X-Amz-Target": "DynamoDB.X"})
-    assert (good.status, good.data) == (HTTPStatus.OK, jpeg(1))
-    assert good.headers["access-control-allow-origin"] == cloud.page
-    assert HTTP.request("GET", link.replace("1.jpg", "_READY")).status == HTTPStatus.FORBIDDEN
-    assert HTTP.request("DELETE", link).status == HTTPStatus.FORBIDDEN
-    longer = link.replace("X-Amz-Expires=300", "X-Amz-Expires=3000")
-    assert HTTP.request("GET", longer).status == HTTPStatus.FORBIDDEN
-    over = HTTP.request("GET", s3.generate_presigned_url("get_object", named, -1))
-    assert over.status == HTTPStatus.FORBIDDEN
-    forever = HTTP.request("GET", s3.generate_presigned_url("get_object", named, 8 * 24 * 3600))
-    assert forever.status == HTTPStatus.FORBIDDEN
-
-
-def test_a_link_to_an_object_is_a_link_to_nothing_else(
-    cloud: local.LocalCloud, stack: Stack
-) -> None:
-    """Body and kind of content are not signed, and would lead to services that look at them."""
-    s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
-    named = {"Bucket": stack.uploads, "Key": "spring/1.jpg"}
-    link = s3.generate_presigned_url("get_object", named, 300)
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    body = "Action=PutMetricData&Version=2010-08-01&Namespace=x&MetricData.member.1.MetricName=m"
-    assert HTTP.request("GET", link, headers=kind, body=body).status == 413
-    assert HTTP.request("GET", link, headers=kind).data == jpeg(1)
-    metrics = boto3.client("cloudwatch").list_metrics(Namespace="x")["Metrics"]
-    assert metrics == []
-
-
 def test_chunks_that_are_signed_are_taken_and_forged_ones_are_not(
-    cloud: local.LocalCloud, stack: Stack
+    cloud: control.LocalCloud, stack: Stack
 ) -> None:
     """As SDKs for Java and others send uploads over plain HTTP."""
     path, body = f"/{stack.uploads}/chunks.jpg", jpeg(3)
@@ -264,7 +201,7 @@ def test_chunks_that_are_signed_are_taken_and_forged_ones_are_not(
     ids=["letters", "a-long-time", "bytes"],
 )  # fmt: skip
 def test_what_cannot_even_be_checked_is_refused_without_a_word_in_the_log(
-    cloud: local.LocalCloud, folder: Path, method: str, path: str, headers: Any
+    cloud: control.LocalCloud, folder: Path, method: str, path: str, headers: Any
 ) -> None:
     log = folder / "state" / "server.log"
     before = log.read_text(errors="replace").count("Traceback")
@@ -273,66 +210,7 @@ def test_what_cannot_even_be_checked_is_refused_without_a_word_in_the_log(
     assert log.read_text(errors="replace").count("Traceback") == before
 
 
-def test_a_form_whose_fields_are_no_good_is_not_read(cloud: local.LocalCloud, stack: Stack) -> None:
-    part = "--x\r\nContent-Disposition: form-data; name="
-    head = f'{part}"key"\r\n\r\nevil.jpg\r\n{part}"file"; filename="a"\r\n\r\n'.encode()
-    lines = [
-        f"POST /{stack.uploads} HTTP/1.1",
-        f"Host: 127.0.0.1:{cloud.port}",
-        "Content-Type: multipart/form-data; boundary=x",
-        "Content-Length: 1000000000",
-        "",
-        "",
-    ]
-    with socket.create_connection(("127.0.0.1", cloud.port)) as raw:
-        raw.sendall("\r\n".join(lines).encode() + head)
-        assert raw.recv(12) == b"HTTP/1.1 403"
-
-
-def form(cloud: local.LocalCloud, stack: Stack) -> Any:
-    return Links(signing_client(), stack.uploads, stack.results.name, 2000).upload_form("forms")
-
-
-def send(made: Any, fields: dict[str, str], body: bytes = b"small", path: str = "") -> int:
-    parts = [RequestField(name, value) for name, value in fields.items()]
-    file = RequestField("file", body, filename="a.jpg")
-    for part in (*parts, file):
-        part.make_multipart()
-    data, kind = encode_multipart_formdata([*parts, file])
-    return HTTP.request(
-        "POST",
-        made.url + path,
-        body=data,
-        headers={"Content-Type": kind, "X-Amz-Target": "AWSIE.X"},
-    ).status
-
-
-def test_forms_are_good_for_what_and_as_long_as_they_say(
-    cloud: local.LocalCloud, stack: Stack
-) -> None:
-    made = form(cloud, stack)
-    fields = {**made.fields, "key": "forms/a.jpg", "Content-Type": "image/jpeg",
-              "x-amz-meta-sha256": "0"}  # fmt: skip
-    assert send(made, fields) == HTTPStatus.NO_CONTENT
-    refused = {
-        "policy": {**fields, "policy": fields["policy"][:-8] + "AAAAAAA="},
-        "signature": {**fields, "x-amz-signature": "0" * 64},
-        "key": {**fields, "key": "elsewhere/a.jpg"},
-        "kind": {**fields, "Content-Type": "text/html"},
-        "unsigned": {"key": "forms/a.jpg"},
-    }
-    statuses = {name: send(made, changed) for name, changed in refused.items()}
-    assert set(statuses.values()) <= {400, 403}, statuses
-    assert send(made, fields, b"x" * 3000) == HTTPStatus.BAD_REQUEST
-    assert send(made, fields, path="?delete") == HTTPStatus.FORBIDDEN
-    s3 = signing_client()
-    old = s3.generate_presigned_post(stack.uploads, "forms/old.jpg", ExpiresIn=-5)
-    assert send(made, {**old["fields"]}) == HTTPStatus.FORBIDDEN
-    listed = stack.s3.list_objects_v2(Bucket=stack.uploads)["Contents"]
-    assert {item["Key"] for item in listed} == {"forms/a.jpg", "spring/1.jpg", "spring/_READY"}
-
-
-def test_the_state_is_its_owner_s_alone(folder: Path, cloud: local.LocalCloud) -> None:
+def test_the_state_is_its_owner_s_alone(folder: Path, cloud: control.LocalCloud) -> None:
     assert stat.S_IMODE((folder / "state").stat().st_mode) == 0o700
     for path in (folder / "state").rglob("*"):
         if path.name not in (".starting", "process.json", "server.log"):  # tell nothing
@@ -343,7 +221,7 @@ def test_the_state_is_its_owner_s_alone(folder: Path, cloud: local.LocalCloud) -
     assert secret not in (folder / "state" / "server.log").read_text(errors="replace")
 
 
-def test_a_socket_of_the_web_is_closed(cloud: local.LocalCloud) -> None:
+def test_a_socket_of_the_web_is_closed(cloud: control.LocalCloud) -> None:
     lines = ["GET / HTTP/1.1", f"Host: 127.0.0.1:{cloud.port}", "Upgrade: websocket",
              "Connection: Upgrade", "Sec-WebSocket-Version: 13",
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", ""]  # fmt: skip
@@ -352,7 +230,7 @@ def test_a_socket_of_the_web_is_closed(cloud: local.LocalCloud) -> None:
         assert b" 101 " not in raw.recv(100)
 
 
-def test_nothing_else_listens(cloud: local.LocalCloud) -> None:
+def test_nothing_else_listens(cloud: control.LocalCloud) -> None:
     """The cloud's process opens its two ports, and on loopback alone."""
     inodes = {link.readlink().name for link in Path(f"/proc/{cloud.pid}/fd").iterdir()
               if link.is_symlink() and str(link.readlink()).startswith("socket:")}  # fmt: skip
@@ -365,7 +243,7 @@ def test_nothing_else_listens(cloud: local.LocalCloud) -> None:
     assert listening == {("0100007F", cloud.port), ("0100007F", urlsplit(cloud.page).port)}
 
 
-def test_the_health_says_who_is_asked(cloud: local.LocalCloud) -> None:
+def test_the_health_says_who_is_asked(cloud: control.LocalCloud) -> None:
     headers = signed(cloud, "GET", "/_darkroom/health", "execute-api")
     answer = ask(cloud, "GET", "/_darkroom/health", headers, b"")
     assert json.loads(answer.data)["trouble"] == ""

@@ -11,20 +11,21 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import receipt, statistics, versions
-from darkroom.corpus import statistics_of_files
+from darkroom.coordinates import statistics, versions
+from darkroom.coordinates.corpus import statistics_of_files
 from darkroom.erasure import certificate, outcome
 from darkroom.erasure.outcome import outcome_key
 from darkroom.erasure.request import Selector, salted
 from darkroom.erasure.uploads import Left, Uploads
 from darkroom.layout import ERASURES, Run, erasure_certificate
-from functions.closing import ClosingRules
-from functions.records import State
-from functions.retry import retry_failed
-from functions.wording import words
-from tests.functions.corpus import ask, really
-from tests.functions.test_erasure import digest, traces
-from tests.functions.world import PlantedError, World
+from darkroom.run import receipt
+from functions.repair.retry import retry_failed
+from functions.runs.closing import ClosingRules
+from functions.runs.records import State
+from functions.runs.wording import words
+from tests.functions.cloud.world import PlantedError, World
+from tests.functions.erasure.corpus import ask, really
+from tests.functions.erasure.two_batches import digest, traces
 
 GONE, COPY = "spring/2.jpg", "autumn/copy.jpg"
 POISON = "spring/poison.jpg"

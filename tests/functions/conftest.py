@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.functions.api_client import fill
-from tests.functions.world import World, new_world
+from tests.functions.cloud.resources import new_world
+from tests.functions.cloud.world import World
+from tests.functions.web.api_client import fill
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services.cloudformation import engine
 
-from darkroom.cli.build import ROOT
+from cli.deploying.build import ROOT
 from local_cloud.access.of_stack import Resource
 
 REGION, ACCOUNT, NAME = "eu-west-1", "123456789012", "darkroom"

@@ -17,8 +17,9 @@ from local_cloud.access.asks import Ask
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
 from local_cloud.access.of_stack import Resource
 from tests.permissions.stack import ACCOUNT, NAME, REGION, resolved, template
+from tests.project import ROOT
 
-POLICIES = Path(__file__).parents[2] / "docs" / "policies"
+POLICIES = ROOT / "docs" / "policies"
 _HANDLERS = ("create", "read", "update", "delete")
 # What handlers say they need for what the template has nothing of.
 _NOT_OURS = {

@@ -20,20 +20,21 @@ from click.testing import CliRunner
 from ministack.core import iam_evaluator as evaluator
 from urllib3 import PoolManager
 
-from darkroom.cli import local
-from darkroom.cli.main import cli
-from darkroom.cli.stack import Stack
-from functions.records import State
+from cli.main import cli
+from cli.on_stack.stack import Stack
+from functions.runs.records import State
+from local_cloud import control
 from local_cloud.access.asks import Ask
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
 from local_cloud.access.notes import FOLDER
 from local_cloud.server import ACCOUNT
 from tests.conftest import jpeg
-from tests.local_stack import NAME, aws, local_stack
+from tests.project import ROOT
+from tests.stack.local_stack import NAME, aws, local_stack
 from tests.waiting import finished, in_state
 
-POLICIES = Path(__file__).parents[2] / "docs" / "policies"
-REGION = local.REGION
+POLICIES = ROOT / "docs" / "policies"
+REGION = control.REGION
 
 
 @pytest.fixture(scope="module")

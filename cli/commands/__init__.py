@@ -1,0 +1,1 @@
+"""The commands, one module a family: options in, words out."""

@@ -1,0 +1,62 @@
+"""`darkroom run`, and what it needs once: `model` and `warmup`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from cli.on_this_machine.home import ensure_model, home, model_words
+from cli.on_this_machine.run import RunOptions, run_folder
+from cli.terminal.left_out import follow_links_option
+from cli.terminal.say import say
+from darkroom.images.reading import Limits
+
+
+@click.command()
+@click.option("--weights", type=click.Path(path_type=Path), help="Keras weights (.h5) of your own.")
+@click.option("--rebuild", is_flag=True, help="Build again even if it was built before.")
+def model(weights: Path | None, rebuild: bool) -> None:
+    """Build the default backbone (MobileNetV2 as ONNX), once."""
+    built = ensure_model(weights, rebuild or weights is not None)
+    say(f"{built.path}: {model_words(built)}")
+
+
+@click.command()
+def warmup() -> None:
+    """Make local Spark sessions start faster (once; optional): a class-data archive for the JVM."""
+    from local_cloud.spark import session as local_spark  # which takes a second to import
+
+    archive = local_spark.build_archive(home())
+    say(f"Spark starts faster from now on: {archive}" if archive else "not available here")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for results.")
+@click.option("--batch", help="Name of the batch; the folder's name unless given.")
+@click.option("--model", "model_path", type=click.Path(path_type=Path),
+              help="An ONNX backbone of your own: uint8 (n,h,w,3) -> float32 (n,d).")  # fmt: skip
+@click.option("--plot", is_flag=True, help="Also draw map.png.")
+@click.option("--cores", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
+@click.option("--max-bytes", type=click.IntRange(1), default=Limits().max_bytes, show_default=True)
+@click.option("--max-pixels", type=click.IntRange(1), default=Limits().max_pixels,
+              show_default=True)  # fmt: skip
+@click.option("--thumbnails/--no-thumbnails", default=True, help="Keep small pictures.")
+@click.option("--engine", type=click.Choice(["threads", "spark"]), default="threads",
+              show_default=True, help="What runs the job's tasks.")  # fmt: skip
+@follow_links_option
+@click.option("--reader", type=click.Choice(["obstore", "binaryFile"]), default="obstore")
+@click.option("--pca", type=click.Choice(["merged", "spark"]), default="merged")
+def run(folder: Path, model_path: Path | None, **options: object) -> None:
+    """Process the images in FOLDER on this machine, on all cores.
+
+    Run it again with more images in FOLDER: only the new ones are processed, as the batch's next
+    run. Exit code 0 when done (also with rejected images), 2 for bad usage, 1 when it failed.
+    """
+    choices = RunOptions(folder=folder, home=home(), **options)  # type: ignore[arg-type]
+    run_folder(choices, lambda: model_path or ensure_model().path)
+
+
+COMMANDS = (model, warmup, run)

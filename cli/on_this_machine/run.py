@@ -1,0 +1,274 @@
+"""`darkroom run`: the whole job on a folder, without any cloud."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Literal, TextIO
+
+from cli.terminal.left_out import require_all_reached, say_left_out
+from cli.terminal.progress import Progress
+from cli.terminal.say import say
+from darkroom.coordinates.versions import current_version
+from darkroom.errors import DarkroomError, UsageError
+from darkroom.images.reading import Limits
+from darkroom.layout import CURRENT_PCA, Run
+from darkroom.printable import printable
+from darkroom.run import manifest, receipt
+from darkroom.run.csv_export import export_csv
+from darkroom.run.folder import scan_folder
+from darkroom.run.manifest import Entry
+from darkroom.run.receipt import Receipt
+from darkroom.storage.local import LocalStore, clear_partial
+from darkroom.storage.opening import open_store
+from darkroom.storage.parquet import COMPONENTS, from_parquet
+from emr_serverless_job.engine import NEEDS_SPARK, Engine
+from emr_serverless_job.on_threads import OnThreads
+from emr_serverless_job.request import Request
+from emr_serverless_job.run_job import check, run_job
+
+_STOPPED = "stopped. The same command begins this run again"
+# what Spark says of Ctrl-C, which also goes to its JVM
+_INTERRUPTED = re.compile(
+    r"cancelled as part of cancellation of all jobs|^An error occurred while calling \S+$"
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The command line of `darkroom run`; `home` is the cache of what is built once."""
+
+    folder: Path
+    out: Path
+    home: Path
+    batch: str | None = None
+    plot: bool = False
+    cores: int = 2
+    engine: Literal["threads", "spark"] = "threads"
+    max_bytes: int = Limits().max_bytes
+    max_pixels: int = Limits().max_pixels
+    reader: Literal["obstore", "binaryFile"] = "obstore"
+    pca: Literal["merged", "spark"] = "merged"
+    thumbnails: bool = True
+    follow_links: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """What an image may be at most."""
+        return Limits(self.max_bytes, self.max_pixels)
+
+
+def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
+    """Process what is new in the folder; print progress and a summary.
+
+    Raises `UsageError` for what the user can change, `DarkroomError` where the run failed.
+    """
+    batch = _check_folders(options)
+    if options.engine != "spark" and (options.reader == "binaryFile" or options.pca == "spark"):
+        raise UsageError(NEEDS_SPARK)
+    results = LocalStore(options.out)
+    with _only_one(options.out):
+        clear_partial(options.out)
+        scan = scan_folder(options.folder, options.follow_links)
+        listed = scan.entries
+        say_left_out(scan)
+        if not listed:
+            require_all_reached(scan)
+            raise UsageError(f"there are no files in {options.folder}")
+        run, entries = next_run(results, batch, listed)
+        if not entries:
+            export_stale(results)
+            say(f"nothing new in {options.folder}: earlier runs account for every file")
+        else:
+            request = _request(options, run, entries, model())
+            started = monotonic()
+            account = _process(options, request, results)
+            say(summary(account, monotonic() - started, options))
+        if options.plot:
+            _draw(options, results)
+        require_all_reached(scan)
+
+
+def _check_folders(options: RunOptions) -> str:
+    """The batch's name. Raises `UsageError` where the folders cannot be worked with."""
+    folder, out = options.folder.resolve(), options.out.resolve()
+    if not folder.is_dir():
+        raise UsageError(f"{options.folder} is not a folder")
+    if out.is_relative_to(folder):
+        raise UsageError(f"--out {options.out} lies inside {options.folder}: choose another place")
+    batch = folder.name if options.batch is None else options.batch
+    if not batch or "/" in batch or batch in (".", ".."):
+        raise UsageError(f"{batch!r} cannot name a batch: give one with --batch, without '/'")
+    return batch
+
+
+def next_run(results: LocalStore, batch: str, listed: list[Entry]) -> tuple[Run, list[Entry]]:
+    """The batch's next run, and the files that no finished run of it has seen as they are now.
+
+    A file that could not be read then and can be now was not seen.
+    """
+    finished = [run for run in receipt.done_runs(results) if run.batch == batch]
+    seen = {file for run in finished for file in _seen(results, run)}
+    number = max((run.number for run in finished), default=0) + 1
+    return Run(batch, number), [entry for entry in listed if (entry.key, entry.etag) not in seen]
+
+
+def _seen(results: LocalStore, run: Run) -> Iterator[tuple[str, str]]:
+    """Key and ETag of the files that the run has dealt with."""
+    rejected = results.list(run.rejected, ".parquet")
+    rows = [row for key in rejected for row in from_parquet(results.read(key)).to_pylist()]
+    missing = {row["path"] for row in rows if row["reason"] == "missing"}
+    for part in results.list(run.manifest):
+        for entry in manifest.unpack(results.read(part)):
+            if entry.key not in missing or not _readable(entry):
+                yield entry.key, entry.etag
+
+
+def _readable(entry: Entry) -> bool:
+    try:
+        open_store(entry.store).read(entry.key)
+    except DarkroomError:
+        return False
+    return True
+
+
+def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -> Request:
+    if not model.is_file():
+        raise UsageError(f"no model file at {model}")
+    request = Request(
+        run=run,
+        entries=entries,
+        output=LocalStore(options.out).uri,
+        model=model.read_bytes(),
+        limits=options.limits,
+        reader=options.reader,
+        pca=options.pca,
+        thumbnails=options.thumbnails,
+    )
+    check(request)
+    return request
+
+
+def _process(options: RunOptions, request: Request, results: LocalStore) -> Receipt:
+    run, total = request.run, len(request.entries)
+    results.write(f"{run.manifest}/part-00000.jsonl.gz", manifest.pack(request.entries))
+    say(f"batch {printable(run.batch)}, run {run.number}: {total} files")
+    progress = Progress(total)
+    try:
+        if options.engine == "spark":
+            account = _run_on_spark(options, request, progress)
+        else:
+            account = _run_on(OnThreads(options.cores), request, progress)
+    finally:
+        progress.close()
+    export_stale(results)
+    return account
+
+
+def _run_on_spark(options: RunOptions, request: Request, progress: Progress) -> Receipt:
+    from emr_serverless_job.on_spark import OnSpark
+    from local_cloud.spark.session import session
+
+    log = options.out / "logs" / "spark.log"
+    with session(options.cores, options.home, log) as spark:
+        return _run_on(OnSpark(spark), request, progress, f"\nSpark's log: {log}")
+
+
+def _run_on(engine: Engine, request: Request, progress: Progress, more: str = "") -> Receipt:
+    try:
+        return run_job(engine, request, progress.show)
+    except DarkroomError:
+        raise
+    except KeyboardInterrupt as error:
+        raise DarkroomError(_STOPPED) from error
+    except Exception as error:  # of the file system, or Spark's own, told while the JVM still runs
+        if _INTERRUPTED.search(str(error).strip()):
+            raise DarkroomError(f"{_STOPPED}{more}") from error
+        last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise DarkroomError(f"the job failed: {last[0].strip()}{more}") from error
+
+
+def export_stale(results: LocalStore) -> None:
+    """Write the CSV of every run that has none, or one older than the PCA version in force.
+
+    So a refit reaches earlier runs, and a run whose export was cut short gets it the next time.
+    """
+    current = current_version(results)
+    if current is None:
+        return
+    pointer = results.root / CURRENT_PCA
+    for run in receipt.done_runs(results):
+        csv = results.root / run.csv
+        if not csv.exists() or csv.stat().st_mtime_ns < pointer.stat().st_mtime_ns:
+            export_csv(results, run, current.number, COMPONENTS)
+
+
+def _draw(options: RunOptions, results: LocalStore) -> None:
+    from cli.pictures.map import draw_map
+
+    target = options.out / "map.png"
+    drawn = draw_map(results, options.folder.resolve().parent, target)
+    say(f"  map         {target if drawn else 'none: there are no coordinates to draw'}")
+
+
+@contextmanager
+def _only_one(out: Path) -> Iterator[None]:
+    """Keep a second `darkroom run` away from the same results."""
+    with _locked(out):
+        yield
+
+
+def _locked(out: Path) -> TextIO:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:  # no permission, a read-only or full disk, a file of that name
+        raise UsageError(f"cannot write to {out}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise UsageError(f"another darkroom run is writing to {out}") from error
+    return lock
+
+
+def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
+    """What a person wants to know of a finished run."""
+    featurized = account.seconds.get("features", 0)
+    rate = account.found / featurized if featurized else 0
+    lines = [
+        "",
+        f"batch {printable(account.batch)}, run {account.run}: done in {seconds:.0f} s",
+        f"  receipt     {account.equation}",
+    ]
+    for reason, count in account.rejected_by_reason.items():
+        lines.append(f"              {count} {reason}")
+    if account.skipped:
+        lines.append(f"  skipped     {account.skipped} files that are no images")
+    if account.duplicates.images:
+        lines.append(f"  duplicates  {account.duplicates.images} images repeat another's bytes")
+    lines.append(f"  speed       {rate:.0f} images/s on {options.cores} cores")
+    lines.append(f"  PCA         {_pca_words(account)}")
+    folders = ["Results", "Results_PCA", "Results_CSV", "Rejected", "receipts"]
+    if options.thumbnails:
+        folders.insert(-1, "Thumbnails")
+    lines.append(f"  files       {options.out}: {' '.join(f'{name}/' for name in folders)}")
+    return "\n".join(lines)
+
+
+def _pca_words(account: Receipt) -> str:
+    note = account.pca
+    if note is None:
+        return "none: no image could be processed"
+    words = f"version {note.version}, {note.variance_kept:.1%} of the variance kept"
+    if note.components < COMPONENTS:
+        words += (
+            f"; the corpus carries only {note.components} components, the other "
+            f"{COMPONENTS - note.components} columns are zeros"
+        )
+    return words

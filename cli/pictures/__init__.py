@@ -1,0 +1,1 @@
+"""Drawing a finished run: its map, and the pictures of the slides."""

@@ -1,0 +1,1 @@
+"""What people see: words, progress, and what was left out."""

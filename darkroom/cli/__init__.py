@@ -1,1 +1,0 @@
-"""The command line: `darkroom model`, `darkroom run`, `darkroom warmup`."""

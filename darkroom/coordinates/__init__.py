@@ -1,0 +1,1 @@
+"""The one coordinate system: mergeable statistics, PCA, its versions, and who points at which."""

@@ -1,0 +1,61 @@
+"""Stored features, a Parquet file at a time: their statistics, merged, and their coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from darkroom.coordinates.pca import Pca
+from darkroom.coordinates.statistics import Statistics, statistics_of, unpack
+from darkroom.coordinates.vectors import vector_column, vectors_of
+from darkroom.errors import ObjectNotFoundError
+from darkroom.layout import Run
+from darkroom.storage.parquet import PCA_SCHEMA, from_parquet, to_parquet
+from darkroom.storage.store import Store
+
+
+def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
+    """The merged statistics of features files; None where they have no rows."""
+    merged = None
+    for key in keys:  # one at a time: each makes a Gram matrix of 13 MB
+        features = vectors_of(from_parquet(store.read(key), ["features"])["features"])
+        if len(features):
+            share = statistics_of(features)
+            merged = share if merged is None else merged + share
+    return merged
+
+
+def merged_statistics(
+    store: Store, runs: Iterable[Run], own: Statistics | None = None
+) -> Statistics | None:
+    """The stored shares of runs, on top of `own`; None where nothing has any."""
+    merged = own
+    for run in runs:  # one at a time: each holds a Gram matrix of 13 MB
+        try:
+            share = unpack(store.read(run.statistics))
+        except ObjectNotFoundError:  # a run without a single good image
+            continue
+        merged = share if merged is None else merged + share
+    return merged
+
+
+def project_file(store: Store, source: str, target: str, basis: Pca) -> int:
+    """Write the coordinates of a features file; the number of its rows."""
+    features = from_parquet(store.read(source))
+    vectors = vectors_of(features["features"])
+    if features.num_rows:
+        coordinates = basis.project(vectors)
+    else:
+        coordinates = np.zeros((0, len(basis.components)), np.float32)
+    store.write(target, to_parquet(_projected(features, coordinates)))
+    return int(features.num_rows)
+
+
+def _projected(features: pa.Table, vectors: NDArray[np.float32]) -> pa.Table:
+    """The rows of `features` with coordinates `(n, k)` in place of the features."""
+    columns = {name: features[name] for name in PCA_SCHEMA.names if name != "pca"}
+    columns["pca"] = pa.chunked_array([vector_column(vectors)])
+    return pa.table([columns[name] for name in PCA_SCHEMA.names], schema=PCA_SCHEMA)

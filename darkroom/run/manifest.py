@@ -1,0 +1,66 @@
+"""The list of images of one run: JSON lines, gzip, in one or many parts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from darkroom import strict_json
+from darkroom.errors import UsageError
+from darkroom.storage.opening import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One upload. `store` is the bucket's (or folder's) URI; `size_bytes` -1 where not known."""
+
+    store: str
+    key: str
+    version_id: str | None = None
+    etag: str = ""
+    size_bytes: int = -1
+    sequencer: str = ""
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    """A manifest part. The same entries give the same bytes."""
+    lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries)
+    return gzip.compress(lines.encode(), mtime=0)
+
+
+def unpack(part: bytes) -> list[Entry]:
+    """The entries of a part. Raises `UsageError` where it is no manifest."""
+    try:
+        lines = gzip.decompress(part).split(b"\n")
+        return [Entry(**strict_json.parse(line)) for line in lines if line]
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise UsageError(f"not a manifest (gzip, one JSON object a line): {error}") from error
+
+
+def list_store(uri: str) -> list[Entry]:
+    """Every object below `uri`, for a job started by hand with `--input`."""
+    if "://" not in uri:
+        uri = Path(uri).absolute().as_uri()
+    store, _, name = uri.rstrip("/").rpartition("/")
+    if store in ("s3:/", "s3a:/"):
+        store, name = uri.rstrip("/"), ""
+    folder = unquote(name) if store.startswith("file:") else name
+    sizes = open_store(store).sizes(folder)
+    return [Entry(store, key, size_bytes=size) for key, size in sizes.items()]
+
+
+def latest(entries: Iterable[Entry]) -> list[Entry]:
+    """Each key once, by its newest event: S3 delivers events twice, and out of order.
+
+    Sequencers of one key compare as hexadecimal text, padded with zeros on the left.
+    """
+    newest: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        known = newest.get((entry.store, entry.key))
+        if known is None or entry.sequencer.zfill(64) >= known.sequencer.zfill(64):
+            newest[entry.store, entry.key] = entry
+    return list(newest.values())

@@ -1,0 +1,1 @@
+"""Where objects lie: a folder or a bucket, read and written alike, and tables in them."""

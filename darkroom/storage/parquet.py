@@ -1,0 +1,130 @@
+"""The Parquet files that a run leaves: their columns, writing and reading them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from darkroom.storage.store import Store
+
+COMPONENTS = 50  # numbers in each row of PCA_SCHEMA
+
+FEATURES_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "label": pa.string(),
+        "features": pa.list_(pa.float32()),
+        "content_sha256": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "format": pa.string(),
+        "backbone": pa.string(),
+    }
+)
+REJECTED_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "reason": pa.string(),
+        "detail": pa.string(),
+        "content_sha256": pa.string(),
+    }
+)
+THUMBNAILS_SCHEMA = pa.schema(
+    {"path": pa.string(), "content_sha256": pa.string(), "jpeg": pa.binary()}
+)
+PCA_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "label": pa.string(),
+        "pca": pa.list_(pa.float32()),
+        "content_sha256": pa.string(),
+        "backbone": pa.string(),
+    }
+)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """A Parquet file (Snappy, as Spark writes them). Numbers of a vector gain nothing from a
+    dictionary, repeated strings do."""
+    repeated = [
+        name for name in ("label", "format", "backbone", "reason") if name in table.column_names
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="snappy", use_dictionary=repeated)
+    return buffer.getvalue()
+
+
+def without_paths(data: bytes, paths: pa.Array) -> bytes | None:
+    """The Parquet file without the rows of these paths; None where it has none of them.
+
+    All else stays: the order and the bits of the other rows, schema and metadata, and each
+    column's compression and encoding.
+    """
+    file = pq.ParquetFile(io.BytesIO(data))
+    groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+    kept = [group.filter(pc.invert(pc.is_in(group["path"], paths))) for group in groups]
+    if [group.num_rows for group in kept] == [group.num_rows for group in groups]:
+        return None
+    columns = _columns_of(file)
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(
+        buffer,
+        file.schema_arrow,
+        version=file.metadata.format_version,
+        compression={name: column.compression.lower() for name, column in columns.items()},
+        use_dictionary=[n for n, column in columns.items() if column.has_dictionary_page],
+    ) as writer:
+        for group in kept:
+            writer.write_table(group)
+    return buffer.getvalue()
+
+
+def _columns_of(file: pq.ParquetFile) -> dict[str, pq.ColumnChunkMetaData]:
+    """How the first row group's columns are stored, by their paths in the schema."""
+    group = file.metadata.row_group(0)
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    return {chunk.path_in_schema: chunk for chunk in chunks}
+
+
+def read_columns(store: Store, key: str, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a stored Parquet file, without fetching the others."""
+    with pq.ParquetFile(_StoredFile(store, key), pre_buffer=False) as file:
+        return file.read(columns=list(columns), use_threads=False)
+
+
+class _StoredFile(io.RawIOBase):
+    """An object as a file to read: what is asked for is fetched, and no more."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store, self._key, self._at = store, key, 0
+        self._size = store.size(key)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = start + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        left = self._size - self._at
+        length = left if size < 0 else min(size, left)
+        data = self._store.read_range(self._key, self._at, length) if length > 0 else b""
+        self._at += len(data)
+        return data
+
+
+def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """The table in a Parquet file, or just some of its columns."""
+    return pq.read_table(io.BytesIO(data), columns=columns)

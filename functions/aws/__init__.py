@@ -1,0 +1,1 @@
+"""The edges to AWS: settings, regions, a bucket, logs, and what its errors mean."""

@@ -1,0 +1,1 @@
+"""From S3 events to open runs."""

@@ -1,0 +1,1 @@
+"""Working again what failed: runs, rejected images, dead letters."""

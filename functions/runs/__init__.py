@@ -1,0 +1,1 @@
+"""What is known of a run, how it moves from state to state, and in which words."""

@@ -1,0 +1,68 @@
+"""The queues between the functions: which of them takes a run's next step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from darkroom import strict_json
+from darkroom.layout import Run
+from functions.runs.records import RunRecord, State
+
+LONGEST_DELAY_SECONDS = 900  # of an SQS message
+
+
+@dataclass(frozen=True)
+class Work:
+    """A message: look at this run. `timer` marks the one that comes again until the run closes."""
+
+    run: Run
+    timer: bool = False
+
+
+@dataclass(frozen=True)
+class WorkQueues:
+    """Sends work. `sqs` is a boto3 client."""
+
+    sqs: Any
+    submit_url: str
+    catalog_url: str = ""
+
+    def wake(self, run: Run, delay_seconds: float) -> None:
+        """Let `submit_job` look at an open run after a delay, and again until it is closed."""
+        delay = min(max(int(delay_seconds), 0), LONGEST_DELAY_SECONDS)
+        self._send(self.submit_url, Work(run, timer=True), delay)
+
+    def pass_on(self, record: RunRecord) -> None:
+        """Let the function that takes the run's next step look at it now."""
+        if record.state in (State.OPEN, State.SEALED):
+            self._send(self.submit_url, Work(record.key))
+        elif record.state in (State.SUBMITTED, State.RUNNING, State.SUCCEEDED):
+            self._send(self.catalog_url, Work(record.key))
+
+    def _send(self, url: str, work: Work, delay_seconds: int = 0) -> None:
+        body = {"batch": work.run.batch, "run": work.run.number, "timer": work.timer}
+        self.sqs.send_message(
+            QueueUrl=url, MessageBody=json.dumps(body), DelaySeconds=delay_seconds
+        )
+
+
+def job_in(body: str) -> str | None:
+    """The job run that an EMR Serverless event in the body tells of; None for other messages."""
+    message = strict_json.parse(body)
+    if not isinstance(message, dict) or message.get("source") != "aws.emr-serverless":
+        return None
+    try:
+        return str(message["detail"]["jobRunId"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"an event that names no job: {error!r}") from error
+
+
+def work_in(body: str) -> Work:
+    """The work that a message asks for. Raises `ValueError` for anything else."""
+    message = strict_json.parse(body)
+    try:
+        return Work(Run(str(message["batch"]), int(message["run"])), bool(message["timer"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a run to look at: {error!r}") from error

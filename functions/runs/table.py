@@ -1,0 +1,215 @@
+"""The record of each batch's runs in DynamoDB. Every change is a conditional write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from time import time
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
+
+from darkroom.errors import ConflictError
+from darkroom.layout import Run
+from functions.runs.parts import Marker, Part
+from functions.runs.records import UNFINISHED, RunRecord, State, item_of, record_of, to_wire
+
+BY_STATE = "by_state"
+
+_log = logging.getLogger("darkroom.runs")
+
+
+class RunTable:
+    """Reads and changes run records. `table` is a boto3 DynamoDB Table."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+    def get(self, run: Run) -> RunRecord | None:
+        """The record as it is now."""
+        answer = self.table.get_item(Key=key_of(run), ConsistentRead=True)
+        return record_of(answer["Item"]) if "Item" in answer else None
+
+    def latest(self, batch: str) -> RunRecord | None:
+        """The batch's newest run."""
+        answer = self.table.query(
+            KeyConditionExpression=Key("batch").eq(batch),
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=1,
+        )
+        return next((record_of(item) for item in answer["Items"]), None)
+
+    def in_state(self, state: State) -> Iterator[RunRecord]:
+        """All runs in a state, as the index shows them: a little late, and without their parts."""
+        yield from self._pages(
+            self.table.query,
+            IndexName=BY_STATE,
+            KeyConditionExpression=Key("state").eq(str(state)),
+        )
+
+    def of_job(self, job_run_id: str) -> Run | None:
+        """The unfinished run that a job was started for."""
+        waiting = (
+            record
+            for state in UNFINISHED
+            for record in self.in_state(state)
+            if record.job_run_id == job_run_id
+        )
+        return next((record.key for record in waiting), None)
+
+    def of_batch(self, batch: str) -> Iterator[RunRecord]:
+        """A batch's runs, oldest first."""
+        yield from self._pages(
+            self.table.query,
+            KeyConditionExpression=Key("batch").eq(batch),
+            ConsistentRead=True,
+        )
+
+    def every(self) -> Iterator[RunRecord]:
+        """All runs of all batches that can be read, in no order."""
+        yield from self._pages(self.table.scan, ConsistentRead=True)
+
+    def unreadable(self) -> int:
+        """How many records cannot be read: nobody knows what they say."""
+        return sum(_readable(item) is None for item in self._items(self.table.scan))
+
+    def register(self, run: Run, part: Part, latest: RunRecord | None) -> RunRecord:
+        """Add a part to a run that is open, opening it if it does not exist.
+
+        `latest` is the batch's newest run, as it was found: this one, or the one before it.
+        Repeating it changes nothing. Raises `ConflictError` where the run is closed.
+        """
+        sets, values = _registration(part, latest)
+        try:
+            answer = self.table.update_item(
+                Key=key_of(run),
+                UpdateExpression=f"SET {', '.join(sets)}"
+                " ADD #parts :parts, uploads :uploads, size_bytes :size, revision :one",
+                ConditionExpression="attribute_not_exists(#state) OR"
+                " (#state = :open AND NOT contains(#parts, :part))",
+                ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )
+            return record_of(answer["Attributes"])
+        except ClientError as error:
+            reraise_unless_conflict(error)
+            known = self.get(run)
+            if known and known.state == State.OPEN and part.id in known.parts:
+                return known
+            raise ConflictError(f"{run} is closed") from error
+
+    def create(self, record: RunRecord) -> None:
+        """Add a run that does not exist. Raises `ConflictError` where it does."""
+        try:
+            self.table.put_item(
+                Item=item_of(record),
+                ConditionExpression="attribute_not_exists(#batch)",
+                ExpressionAttributeNames={"#batch": "batch"},
+            )
+        except ClientError as error:
+            reraise_unless_conflict(error)
+            raise ConflictError(f"{record.key} exists") from error
+
+    def change(self, record: RunRecord, **attributes: Any) -> RunRecord:
+        """Change attributes of a record that nobody changed since it was read. Whatever changes,
+        the trouble that was is over, unless it is what is told.
+
+        Raises `ConflictError` where somebody did.
+        """
+        over = {"trouble": "", "failed_tries": 0} if record.trouble else {}
+        stated = {"changed_at": time(), **over, **attributes, "revision": record.revision + 1}
+        names = {f"#{name}": name for name in stated}
+        values = {f":{name}": to_wire(value) for name, value in stated.items()}
+        sets = ", ".join(f"#{name} = :{name}" for name in stated)
+        gone = " REMOVE parts" if stated.get("state") == State.SUBMITTED else ""
+        try:
+            answer = self.table.update_item(
+                Key=key_of(record.key),
+                UpdateExpression=f"SET {sets}{gone}",
+                ConditionExpression="#revision = :was",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={**values, ":was": record.revision},
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            reraise_unless_conflict(error)
+            raise ConflictError(f"{record.key} was changed by someone else") from error
+        return record_of(answer["Attributes"])
+
+    def remove(self, record: RunRecord) -> None:
+        """Forget a run that nobody changed since it was read. Raises `ConflictError`."""
+        try:
+            self.table.delete_item(
+                Key=key_of(record.key),
+                ConditionExpression="revision = :was",
+                ExpressionAttributeValues={":was": record.revision},
+            )
+        except ClientError as error:
+            reraise_unless_conflict(error)
+            raise ConflictError(f"{record.key} was changed by someone else") from error
+
+    def _pages(self, read: Any, **query: Any) -> Iterator[RunRecord]:
+        yield from filter(None, map(_readable, self._items(read, **query)))
+
+    def _items(self, read: Any, **query: Any) -> Iterator[Mapping[str, Any]]:
+        while True:
+            answer = read(**query)
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _readable(item: Mapping[str, Any]) -> RunRecord | None:
+    """The record in an item of many; one that cannot be read is told of, and stops no other."""
+    try:
+        return record_of(item)
+    except Exception as error:
+        _log.error("a record cannot be read: batch %r, run %s: %r",
+                   item.get("batch"), item.get("run"), error)  # fmt: skip
+        return None
+
+
+def _registration(part: Part, latest: RunRecord | None) -> tuple[list[str], dict[str, Any]]:
+    """What registering a part sets, and the values that its expressions name."""
+    values = {
+        ":open": State.OPEN,
+        ":part": part.id,
+        ":parts": {part.id},
+        ":one": 1,
+        ":uploads": part.uploads,
+        ":size": part.size_bytes,
+        ":now": to_wire(time()),
+        ":before": latest.files_given if latest else 0,
+    }
+    sets = ["#state = :open", "last_upload_at = :now"]
+    sets += [f"{name} = if_not_exists({name}, :now)" for name in ("opened_at", "changed_at")]
+    sets.append("files_before = if_not_exists(files_before, :before)")
+    if part.marker is None:
+        values[":known"] = latest.marker_sequencer if latest else ""
+        sets.append("marker_sequencer = if_not_exists(marker_sequencer, :known)")
+    else:
+        marker = _marked(part.marker)
+        values |= {f":{name}": value for name, value in marker.items()}
+        sets += [f"{name} = :{name}" for name in marker]
+    return sets, values
+
+
+def _marked(marker: Marker) -> dict[str, Any]:
+    """What a marker changes in its run: one that was not understood closes nothing."""
+    seen = {"marker_sequencer": marker.sequencer, "marker_problem": marker.problem}
+    return seen if marker.problem else {**seen, "ready": True, "expected": marker.images}
+
+
+def reraise_unless_conflict(error: ClientError) -> None:
+    """Raise the error again unless a condition of a write failed."""
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error
+
+
+def key_of(run: Run) -> dict[str, Any]:
+    """The item's key."""
+    return {"batch": run.batch, "run": run.number}

@@ -1,0 +1,1 @@
+"""From an open run to a submitted job."""

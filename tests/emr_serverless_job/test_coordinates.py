@@ -1,0 +1,137 @@
+"""One coordinate system for all runs, and when it becomes another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darkroom.coordinates import versions
+from darkroom.coordinates.vectors import vectors_of
+from darkroom.layout import Run
+from darkroom.storage.local import LocalStore
+from darkroom.storage.parquet import from_parquet
+from emr_serverless_job import coordinates
+from emr_serverless_job.engine import Engine
+from emr_serverless_job.request import Request
+from emr_serverless_job.run_job import run_job
+from tests.conftest import encoded
+from tests.emr_serverless_job.asking import Photos, coordinates_basis, request, rows, snapshot
+
+
+def test_a_top_up_of_the_same_kind_keeps_the_version(
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+) -> None:
+    out = tmp_path / "out"
+    first = run_job(engine, request(photos(150), out, onnx_bytes))
+    before = snapshot(out)
+    second = run_job(engine, request(photos(5, "more"), out, onnx_bytes, number=2))
+    assert first.pca is not None
+    assert second.pca is not None
+    assert (first.pca.version, first.pca.refitted) == (1, True)
+    assert (second.pca.version, second.pca.refitted) == (1, False)
+    assert before.items() <= snapshot(out).items()
+
+
+def test_drift_makes_a_version_that_holds_every_run(
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+) -> None:
+    out = tmp_path / "out"
+    run_job(engine, request(photos(60), out, onnx_bytes))
+    folder = tmp_path / "other"
+    folder.mkdir()
+    for seed in range(60):  # noise in place of smooth pictures
+        noise = np.random.default_rng(seed).integers(0, 256, (10, 10, 3), np.uint8)
+        (folder / f"{seed}.png").write_bytes(encoded(Image.fromarray(noise), "PNG"))
+    features = {key: data for key, data in snapshot(out).items() if key.startswith("Results/")}
+    second = run_job(engine, request(folder, out, onnx_bytes, number=2))
+    assert second.pca is not None
+    assert (second.pca.version, second.pca.refitted) == (2, True)
+    stored = {row["path"] for row in rows(out, "Results_PCA/model=2")}
+    assert len(stored) == 120
+    assert len(rows(out, "Results_PCA/model=1")) == 60
+    assert features.items() <= snapshot(out).items()
+    old, new = (coordinates_basis(out, version) for version in (1, 2))
+    nearest = np.abs(new @ old.T).argmax(axis=1)
+    assert (np.sum(new * old[nearest], axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("count", [30, 120])
+def test_pca_equals_spark_ml_up_to_sign(
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes, count: int
+) -> None:
+    folder = photos(count)
+    run_job(engine, request(folder, tmp_path / "ours", onnx_bytes))
+    run_job(engine, request(folder, tmp_path / "theirs", onnx_bytes, pca="spark"))
+    ours, theirs = (coordinates_basis(tmp_path / name, 1) for name in ("ours", "theirs"))
+    rank = min(50, count - 1)
+    subspace = theirs[:rank].T - ours[:rank].T @ (ours[:rank] @ theirs[:rank].T)
+    assert np.linalg.norm(subspace) < 1e-6
+    ratios = [
+        json.loads((tmp_path / name / "pca/model=1/model.json").read_text())[
+            "explained_variance_ratio"
+        ]
+        for name in ("ours", "theirs")
+    ]
+    assert np.allclose(*ratios, atol=1e-9)
+    a, b = (
+        {row["path"]: row["pca"] for row in rows(tmp_path / name, "Results_PCA")}
+        for name in ("ours", "theirs")
+    )
+    assert all(np.allclose(a[path], b[path], atol=2e-2) for path in a)
+
+
+def test_stored_coordinates_are_components_times_features(
+    engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes
+) -> None:
+    run_job(engine, request(photos(60), tmp_path / "out", onnx_bytes))
+    store = LocalStore(tmp_path / "out")
+    basis = coordinates_basis(tmp_path / "out", 1)
+    for key in store.list("Results"):
+        features = vectors_of(from_parquet(store.read(key))["features"])
+        placed = from_parquet(store.read(key.replace("Results/", "Results_PCA/model=1/")))
+        expected = features.astype(np.float64) @ basis.T
+        assert np.allclose(vectors_of(placed["pca"]), expected, atol=1e-2)
+
+
+def test_current_version_of_an_empty_store(tmp_path: Path) -> None:
+    assert versions.current_version(LocalStore(tmp_path)) is None
+
+
+def test_two_jobs_that_fit_at_once_do_not_share_a_version(
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other job publishes after this one has looked at the pointer, before it publishes."""
+    ours = request(photos(40), tmp_path / "out", onnx_bytes)
+    theirs = request(photos(30, "other", 100), tmp_path / "out", onnx_bytes)
+    theirs = replace(theirs, run=Run("other", 1))
+    publish, raced = coordinates.publish, []
+
+    def late(store: Any, asked: Request, version: Any) -> None:
+        if not raced:
+            raced.append(version.number)
+            run_job(engine, theirs)
+        publish(store, asked, version)
+
+    monkeypatch.setattr(coordinates, "publish", late)
+    account = run_job(engine, ours)
+    assert raced == [1]
+    assert account.pca is not None
+    current = versions.current_version(LocalStore(tmp_path / "out"))
+    assert current is not None
+    assert current.number == account.pca.version
+    placed = {row["path"] for row in rows(tmp_path / "out", f"Results_PCA/model={current.number}")}
+    assert len(placed) == 70
+    basis = coordinates_basis(tmp_path / "out", current.number)
+    for row in rows(tmp_path / "out", "Results"):
+        assert row["path"] in placed
+    assert basis.shape == (50, 192)

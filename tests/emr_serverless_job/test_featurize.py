@@ -1,0 +1,26 @@
+"""How the work is cut into parts."""
+
+from __future__ import annotations
+
+from darkroom.run import manifest
+from darkroom.run.folder import walk_folder
+from darkroom.run.manifest import Entry
+from emr_serverless_job import featurize
+from tests.emr_serverless_job.asking import Photos
+
+
+def test_parts_cover_the_manifest_in_order() -> None:
+    entries = [Entry("s3://b", str(number)) for number in range(5000)]
+    for cores in (1, 2, 64):
+        parts = featurize.split(entries, cores)
+        assert [entry for part in parts for entry in part] == entries
+        assert all(len(part) >= 32 for part in parts[:-1])
+    assert featurize.split([], 2) == []
+
+
+def test_lists_of_a_store_and_manifests_agree(photos: Photos) -> None:
+    folder = photos(6, "my photos 100%")
+    walked = [(entry.key, entry.size_bytes) for entry in walk_folder(folder)]
+    for uri in (folder.as_uri(), str(folder)):
+        listed = manifest.list_store(uri)
+        assert [(entry.key, entry.size_bytes) for entry in listed] == walked

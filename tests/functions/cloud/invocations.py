@@ -1,0 +1,39 @@
+"""What Lambda hands to a handler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REGION = "eu-west-1"
+
+
+class Context:
+    """Lambda's."""
+
+    function_name = "test"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:test"
+    aws_request_id = "request"
+    milliseconds = 900_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+def sqs_record(number: str, body: str) -> dict[str, Any]:
+    return {
+        "messageId": number,
+        "receiptHandle": "handle",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1",
+            "SenderId": "x",
+            "ApproximateFirstReceiveTimestamp": "1",
+        },
+        "messageAttributes": {},
+        "md5OfBody": "x",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:queue",
+        "awsRegion": REGION,
+    }

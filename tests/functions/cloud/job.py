@@ -1,0 +1,91 @@
+"""What the Spark job leaves, written without it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from darkroom.coordinates.vectors import vector_column
+from darkroom.errors import ObjectNotFoundError
+from darkroom.layout import CURRENT_PCA, label_of, run_in
+from darkroom.run import receipt
+from darkroom.run.receipt import Duplicates, PcaNote, Receipt
+from darkroom.storage.parquet import (
+    COMPONENTS,
+    FEATURES_SCHEMA,
+    PCA_SCHEMA,
+    REJECTED_SCHEMA,
+    to_parquet,
+)
+from functions.aws.bucket import Bucket
+
+if TYPE_CHECKING:
+    from tests.functions.cloud.world import World
+
+
+_FEATURES = to_parquet(FEATURES_SCHEMA.empty_table())  # nobody but the job reads them
+
+
+def do_the_job(world: World, job: dict[str, Any]) -> None:
+    """Write what the job writes: keys with "broken" in them are rejected."""
+    words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    options = dict(word.removeprefix("--").split("=", 1) for word in words)
+    run, results = run_in(options["run-of"]), world.results
+    keys = world.manifest_of(run.batch, run.number)
+    there = {key for key in keys if _exists(world, key)}
+    good = [key for key in keys if key in there and "broken" not in key]
+    bad = [key for key in keys if "broken" in key]
+    version = world.pca_version
+    if bad or len(there) < len(keys):
+        rows = [{"path": key, "reason": "decode_error", "detail": "", "content_sha256": ""}
+                for key in bad]  # fmt: skip
+        table = pa.Table.from_pylist(rows, REJECTED_SCHEMA)
+        results.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))
+    if good:
+        results.write(f"{run.results}/part-00000.parquet", _FEATURES)
+        results.write(CURRENT_PCA, json.dumps({"version": version, "backbone": "b"}).encode())
+        for placed in {run, *receipt.done_runs(results)}:
+            if not results.list(placed.results):
+                continue
+            kept = [k for k in world.manifest_of(placed.batch, placed.number) if "broken" not in k]
+            results.write(f"{placed.results_pca(version)}/part-00000.parquet", _coordinates(kept))
+    account = Receipt(
+        batch=run.batch,
+        run=run.number,
+        backbone="b",
+        found=len(keys),
+        processed=len(good),
+        rejected=len(bad),
+        missing=len(keys) - len(there),
+        skipped=0,
+        rejected_by_reason={"decode_error": len(bad)} if bad else {},
+        duplicates=Duplicates(),
+        pca=PcaNote(version, False, 50, 0.9) if good else None,
+        seconds={},
+        started_at="",
+        finished_at="",
+        expected=int(options["expected"]) if "expected" in options else None,
+    )
+    results.write(run.receipt, receipt.pack(account))
+
+
+def _exists(world: World, key: str) -> bool:
+    try:
+        Bucket(world.s3, "uploads").read(key)
+    except ObjectNotFoundError:
+        return False
+    return True
+
+
+def _coordinates(keys: list[str]) -> bytes:
+    columns = {
+        "path": pa.array(keys, pa.string()),
+        "label": pa.array([label_of(key) for key in keys], pa.string()),
+        "pca": vector_column(np.ones((len(keys), COMPONENTS), np.float32)),
+        "content_sha256": pa.array([""] * len(keys), pa.string()),
+        "backbone": pa.array(["b"] * len(keys), pa.string()),
+    }
+    return to_parquet(pa.table([columns[n] for n in PCA_SCHEMA.names], schema=PCA_SCHEMA))

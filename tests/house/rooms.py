@@ -1,0 +1,97 @@
+"""The rooms of the house, and which of them a room may know."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from tests.project import ROOT
+
+# A folder is a room.
+CORE = "darkroom"
+STORAGE, RUN = {CORE, "darkroom.storage"}, {CORE, "darkroom.storage", "darkroom.run"}
+COORDINATES = {*STORAGE, "darkroom.coordinates"}
+ERASURE = {*RUN, *COORDINATES, "darkroom.erasure"}
+DARKROOM = {*ERASURE, "darkroom.images", "darkroom.explore", "darkroom.model"}
+TABLE = {*DARKROOM, "functions.aws", "functions.runs"}  # of runs
+FUNCTIONS = {*TABLE, "functions.intake", "functions.publication", "functions.erasure",
+             "functions.submission", "functions.repair", "functions.web"}  # fmt: skip
+JOB = {*DARKROOM, "emr_serverless_job"}
+CLOUD = {"local_cloud", "local_cloud.access", "local_cloud.emr", "local_cloud.spark"}
+BELOW = {*FUNCTIONS, *JOB, *CLOUD}
+ON_STACK = {*BELOW, "cli.terminal", "cli.on_stack"}
+ON_THIS_MACHINE = {*BELOW, "cli.terminal", "cli.pictures", "cli.on_this_machine"}
+CLI = {*ON_STACK, *ON_THIS_MACHINE, "cli", "cli.deploying", "cli.commands"}
+
+MAY_KNOW: dict[str, set[str]] = {
+    "darkroom": set(),
+    "darkroom.storage": {CORE},
+    "darkroom.run": STORAGE,
+    "darkroom.coordinates": STORAGE,
+    "darkroom.erasure": {*RUN, *COORDINATES},
+    "darkroom.images": ERASURE,
+    "darkroom.explore": COORDINATES,
+    "darkroom.model": {CORE, "darkroom.images"},
+    "functions.aws": STORAGE,
+    "functions.runs": {*RUN, "functions.aws"},
+    "functions.intake": TABLE,
+    "functions.publication": TABLE,
+    "functions.erasure": {*TABLE, "functions.intake", "functions.publication"},
+    "functions.submission": {*TABLE, "functions.erasure"},
+    "functions.repair": {*TABLE, "functions.erasure"},
+    "functions.web": {*TABLE, "functions.intake"},
+    "functions": FUNCTIONS,
+    "emr_serverless_job": DARKROOM,
+    "local_cloud.access": {CORE},
+    "local_cloud.spark": JOB,
+    "local_cloud.emr": {CORE, "local_cloud.spark"},
+    "local_cloud": {CORE, *CLOUD},
+    "cli.terminal": RUN,
+    "cli.pictures": DARKROOM,
+    "cli.on_stack": ON_STACK,
+    "cli.on_this_machine": ON_THIS_MACHINE,
+    "cli.deploying": {*ON_STACK, *ON_THIS_MACHINE},
+    "cli.commands": CLI - {"cli"},
+    "cli": CLI,
+    "benchmarks": {*CLI, "functions"},
+    "presentation": {CORE, "benchmarks"},
+}
+
+
+def modules() -> Iterator[Path]:
+    """All but the tests."""
+    for top in {room.partition(".")[0] for room in MAY_KNOW}:
+        yield from (ROOT / top).rglob("*.py")
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a module imports, also within functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@cache
+def is_module(name: str) -> bool:
+    return (ROOT / f"{name.replace('.', '/')}.py").is_file()
+
+
+def room_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).parent.parts)
+
+
+def known_in(room: str) -> set[str]:
+    """The rooms that a room's modules import from."""
+    paths = (ROOT / room.replace(".", "/")).glob("*.py")
+    names = {name for path in paths for name in imports(path)}
+    return {room_of(ROOT / f"{name.replace('.', '/')}.py") for name in filter(is_module, names)}
+
+
+KNOWN = {room: known_in(room) for room in MAY_KNOW}
