@@ -8,7 +8,8 @@
     ├── ObjectNotFoundError     the object is not there (any more)
     ├── UnreadableObjectError   the object is there, but reading it is refused
     └── TransientError          trying again may help
-        └── ConflictError       someone else wrote first
+        ├── ConflictError       someone else wrote first: ours did not land
+        └── LostAnswerError     a write on condition may have landed: touch nothing, look again
 
 A picture that cannot be used is none of these: it is a `Rejection`, a row with a reason.
 """
@@ -47,4 +48,8 @@ class TransientError(DarkroomError):
 
 
 class ConflictError(TransientError):
-    """A conditional write lost: the object changed since it was read."""
+    """A conditional write was refused, and did not land: the object changed since it was read."""
+
+
+class LostAnswerError(TransientError):
+    """A conditional write may have landed or not: its answer was lost."""

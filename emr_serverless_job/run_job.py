@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from darkroom.coordinates.versions import current_version, next_version, require_backbone
-from darkroom.errors import ConflictError, UsageError
+from darkroom.errors import ConflictError, LostAnswerError, UsageError
 from darkroom.images.backbone import backbone_id, load_backbone
 from darkroom.images.features import featurize
 from darkroom.run import receipt
@@ -91,7 +91,8 @@ def _place(engine: Engine, request: Request, store: Store) -> PcaNote | None:
         earlier = [run for run in receipt.done_runs(store) if run != request.run]
         try:
             return place_run(engine, request, earlier)
-        except ConflictError:  # another run published a version meanwhile: look at that one
+        except (ConflictError, LostAnswerError):
+            # another run published a version meanwhile, or this one, unheard: look at that
             if attempt == _PLACEMENT_TRIES:
                 raise
     return None

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "darkroom")
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Darkroom/test")
 os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
 
+import boto3
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from cli.on_stack.stack import Stack
 from darkroom.images.backbone import Backbone, load_backbone
+from local_cloud import control
+from local_cloud.control import LocalCloud
 from tests.left_out import Recorder
 
 
@@ -150,6 +155,68 @@ def s3_server() -> Iterator[str]:
     yield f"http://{host}:{port}"
     patch.undo()
     server.stop()
+
+
+@dataclass(frozen=True)
+class SharedCloud:
+    """A local cloud with the stack on it, for all tests that leave it standing; its state is below
+    `folder`."""
+
+    folder: Path
+    stack: Stack
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedCloud]:
+    from tests.stack.local_stack import local_stack
+
+    folder, before = tmp_path_factory.mktemp("cloud"), dict(os.environ)
+    with local_stack(folder) as made:
+        _ = made.s3, made.runs, made.queues  # made with these keys, and kept
+        news = {name: value for name, value in os.environ.items() if before.get(name) != value}
+        for name in news:
+            os.environ.pop(name)
+        os.environ.update(before)
+        yield SharedCloud(folder, made, news)
+
+
+@pytest.fixture(scope="session")
+def stack(shared_cloud: SharedCloud) -> Stack:
+    return shared_cloud.stack
+
+
+@pytest.fixture(scope="session")
+def cloud_folder(shared_cloud: SharedCloud) -> Path:
+    return shared_cloud.folder
+
+
+@pytest.fixture(scope="session")
+def cloud(shared_cloud: SharedCloud) -> LocalCloud:
+    return control.require(shared_cloud.folder / "state")
+
+
+@pytest.fixture(autouse=True)
+def _talk_to_the_shared_cloud(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Those tests that use it, and no others."""
+    if "shared_cloud" not in request.fixturenames:
+        yield
+        return
+    shared: SharedCloud = request.getfixturevalue("shared_cloud")
+    before = dict(os.environ)
+    os.environ.update(shared.environment)
+    boto3.setup_default_session()  # the former has read other keys
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    boto3.setup_default_session()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What works on a whole stack is marked so: it mostly waits, and may run beside the others."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker("stack")
 
 
 @pytest.fixture(scope="session")

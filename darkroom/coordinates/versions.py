@@ -10,7 +10,12 @@ from darkroom.coordinates.pca import Pca
 from darkroom.coordinates.statistics import Statistics
 from darkroom.errors import ConflictError, MixedBackbonesError, ObjectNotFoundError
 from darkroom.layout import CURRENT_PCA, Run, pca_model
-from darkroom.storage.store import Store
+from darkroom.storage.conditional_write import write_on_condition
+from darkroom.storage.store import Requirement, Store
+
+_UNCLAIMED = Requirement(
+    None, "no job has taken this number", "another job has taken this number for its version"
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,14 @@ class Version:
     number: int
     basis: Pca
     etag: str | None
+
+
+def _unmoved(version: Version) -> Requirement:
+    return Requirement(
+        version.etag,
+        "the pointer names the version that was in force when this one was fitted",
+        "another job has published a version meanwhile",
+    )
 
 
 def current_version(store: Store) -> Version | None:
@@ -85,7 +98,7 @@ def claim(
     while True:
         try:
             text = _description(backbone, runs, merged, replace(version, number=number))
-            store.write_if(f"{pca_model(number)}/model.json", text, None)
+            write_on_condition(store, f"{pca_model(number)}/model.json", text, _UNCLAIMED)
         except ConflictError:
             number += 1
             continue
@@ -94,13 +107,13 @@ def claim(
 
 
 def publish(store: Store, backbone: str, version: Version) -> None:
-    """Let the pointer name the version; where another job was quicker, leave nothing behind."""
+    """Let the pointer name the version; where another job was quicker, leave nothing behind. Where
+    nobody knows whether it does, all stays as it is."""
     pointer = {"version": version.number, "backbone": backbone}
     try:
-        store.write_if(CURRENT_PCA, (json.dumps(pointer) + "\n").encode(), version.etag)
+        named = (json.dumps(pointer) + "\n").encode()
+        write_on_condition(store, CURRENT_PCA, named, _unmoved(version))
     except ConflictError:
-        if json.loads(store.read(CURRENT_PCA)) == pointer:  # ours: the answer was lost, not the PUT
-            return
         for folder in (pca_model(version.number), f"Results_PCA/model={version.number}"):
             store.delete(store.list(folder))
         raise
@@ -110,7 +123,7 @@ def withdraw(store: Store) -> None:
     """Let the pointer name no version: nothing is left that one could be fitted on."""
     coming = next_version(store)
     nothing = json.dumps({"version": 0, "last": coming.number - 1}) + "\n"
-    store.write_if(CURRENT_PCA, nothing.encode(), coming.etag)
+    write_on_condition(store, CURRENT_PCA, nothing.encode(), _unmoved(coming))
 
 
 def _description(backbone: str, runs: list[Run], merged: Statistics, version: Version) -> bytes:

@@ -12,10 +12,11 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from darkroom.errors import ConflictError, ObjectNotFoundError
+from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError
 from darkroom.layout import BLOCK_LIST
 from darkroom.run.manifest import Entry
-from darkroom.storage.store import Store
+from darkroom.storage.conditional_write import write_on_condition
+from darkroom.storage.store import Requirement, Store
 
 _TRIES = 10
 _UPLOAD_BYTES = 16  # of the hash of an upload; version ids are random, so none is found by guessing
@@ -92,11 +93,19 @@ def change(results: Store, how: Callable[[BlockList], BlockList]) -> BlockList:
         if changed == known and etag is not None:
             return known
         try:
-            results.write_if(BLOCK_LIST, pack(changed), etag)
+            write_on_condition(results, BLOCK_LIST, pack(changed), _as_read(etag))
             return changed
-        except ConflictError:
+        except (ConflictError, LostAnswerError):  # look at it anew
             continue
     raise ConflictError(f"{BLOCK_LIST} is changed faster than it can be read")
+
+
+def _as_read(etag: str | None) -> Requirement:
+    return Requirement(
+        etag,
+        "the block list is the one that was read",
+        "somebody else has changed it",
+    )
 
 
 def pack(blocked: BlockList) -> bytes:

@@ -8,11 +8,12 @@ from datetime import datetime
 import pyarrow as pa
 
 from darkroom.erasure.shares import Share, without
-from darkroom.errors import ConflictError, ObjectNotFoundError, UsageError
+from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError, UsageError
 from darkroom.run import manifest, receipt
 from darkroom.run.manifest import Entry
+from darkroom.storage.conditional_write import write_on_condition
 from darkroom.storage.parquet import without_paths
-from darkroom.storage.store import Store
+from darkroom.storage.store import Requirement, Store
 
 _TRIES = 5
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
@@ -30,11 +31,15 @@ def rewrite(store: Store, key: str, how: Callable[[bytes], bytes | None]) -> Non
         if changed is None:
             return
         try:
-            store.write_if(key, changed, stored.etag)
+            write_on_condition(store, key, changed, _as_read(stored.etag))
             return
-        except ConflictError:
+        except (ConflictError, LostAnswerError):
             if attempt == _TRIES:
                 raise
+
+
+def _as_read(etag: str) -> Requirement:
+    return Requirement(etag, "the object is the one that was read", "a job has written it anew")
 
 
 def drop_rows(store: Store, item: tuple[str, list[str]]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
-from darkroom.storage.store import Store, Versioned
+from darkroom.storage.store import Requirement, Store, Versioned
 
 _PARTIAL = ".partial"
 _OURS = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(_PARTIAL)}")
@@ -74,14 +74,14 @@ class LocalStore(Store):
         except OSError as error:
             raise UsageError(f"cannot write {target}: {error.strerror}") from error
 
-    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
+    def write_if(self, key: str, data: bytes, requirement: Requirement) -> None:
         """See `Store`. Processes on one machine are kept apart by the caller's lock."""
         try:
             current: str | None = self.read_versioned(key).etag
         except ObjectNotFoundError:
             current = None
-        if current != etag:
-            raise ConflictError(f"{self.root / key} was changed by someone else")
+        if current != requirement.etag:
+            raise ConflictError(f"{self.root / key}: {requirement.broken}")
         self.write(key, data)
 
     def sizes(self, prefix: str) -> dict[str, int]:

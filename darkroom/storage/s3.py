@@ -9,9 +9,15 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
+from darkroom.errors import (
+    ConflictError,
+    LostAnswerError,
+    ObjectNotFoundError,
+    UnreadableObjectError,
+    UsageError,
+)
 from darkroom.regions import region_of
-from darkroom.storage.store import Store, Versioned
+from darkroom.storage.store import Requirement, Store, Versioned
 
 _REFUSED_BY_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(^|/)\.{1,2}(/|$)")
 
@@ -33,6 +39,8 @@ class S3Store(Store):
         if "AWS_ACCESS_KEY_ID" not in os.environ:
             options["credential_provider"] = _credentials()
         self._store = ObstoreBucket(bucket, **options)
+        # a second try would be refused where the first has landed
+        self._once = ObstoreBucket(bucket, retry_config={"max_retries": 0}, **options)
 
     def read(self, key: str, version_id: str | None = None) -> bytes:
         """See `Store`. With `version_id`, that version, unless the object was deleted since."""
@@ -117,16 +125,23 @@ class S3Store(Store):
 
         obstore.put(self._store, self._prefix + key, chunks)
 
-    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
+    def write_if(self, key: str, data: bytes, requirement: Requirement) -> None:
         """See `Store`: `If-Match`, or `If-None-Match: *`."""
         import obstore
-        from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
+        from obstore.exceptions import (
+            AlreadyExistsError,
+            GenericError,
+            NotFoundError,
+            PreconditionError,
+        )  # fmt: skip
 
-        mode: Any = "create" if etag is None else {"e_tag": etag}
+        mode: Any = "create" if requirement.etag is None else {"e_tag": requirement.etag}
         try:
-            obstore.put(self._store, self._prefix + key, data, mode=mode, use_multipart=False)
+            obstore.put(self._once, self._prefix + key, data, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError, NotFoundError, FileExistsError) as error:
-            raise ConflictError(f"{self.uri}/{key} was changed by someone else") from error
+            raise ConflictError(f"{self.uri}/{key}: {requirement.broken}") from error
+        except GenericError as error:
+            raise LostAnswerError(f"{self.uri}/{key} may be written or not: {error}") from error
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """See `Store`."""

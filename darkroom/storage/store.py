@@ -15,6 +15,21 @@ class Versioned:
     etag: str
 
 
+@dataclass(frozen=True)
+class Requirement:
+    """`etag` is that of the object as it was read; None: there is none. `requires` says what that
+    means, and `changed` what has happened where it is not so."""
+
+    etag: str | None
+    requires: str
+    changed: str
+
+    @property
+    def broken(self) -> str:
+        """For errors."""
+        return f"{self.changed} (required: {self.requires})"
+
+
 class Store(Protocol):
     """A place that holds objects under keys. Every method is safe to repeat.
 
@@ -46,8 +61,11 @@ class Store(Protocol):
     def write_chunks(self, key: str, chunks: Iterator[bytes]) -> None:
         """Like `write`, without holding the whole object in memory."""
 
-    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
-        """Write on condition that the ETag still holds (None: no object). Else `ConflictError`."""
+    def write_if(self, key: str, data: bytes, requirement: Requirement) -> None:
+        """Write if the requirement is met; sent once. `write_on_condition` looks again.
+
+        Raises `ConflictError` where it is not, and `LostAnswerError` where no answer came.
+        """
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """The keys below the folder `prefix`, sorted, with their sizes in bytes."""

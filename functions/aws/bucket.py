@@ -6,10 +6,15 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
-from darkroom.errors import ConflictError, ObjectNotFoundError, TransientError
-from darkroom.storage.store import Store, Versioned
+from darkroom.errors import (
+    ConflictError,
+    LostAnswerError,
+    ObjectNotFoundError,
+    TransientError,
+)
+from darkroom.storage.store import Requirement, Store, Versioned
 
 
 class Bucket(Store):
@@ -65,15 +70,13 @@ class Bucket(Store):
         """See `Store`. Holds all of it in memory: large files have a writer of their own."""
         self.write(key, b"".join(chunks))
 
-    def write_if(self, key: str, data: bytes, etag: str | None) -> None:
-        """See `Store`."""
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+    def write_if(self, key: str, data: bytes, requirement: Requirement) -> None:
+        """See `Store`. boto3 tries again by itself: what is refused then may be our own first."""
         try:
-            self.s3.put_object(Bucket=self.name, Key=key, Body=data, **condition)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 409, 412):
-                raise
-            raise ConflictError(f"{self.uri}/{key} was changed by someone else") from error
+            self.s3.put_object(Bucket=self.name, Key=key, Body=data, **condition_of(requirement))
+        except (ClientError, HTTPClientError) as error:
+            raise_unless_refused(error, f"{self.uri}/{key}")
+            raise ConflictError(f"{self.uri}/{key}: {requirement.broken}") from error
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """See `Store`."""
@@ -92,6 +95,25 @@ class Bucket(Store):
             )
             if answer.get("Errors"):
                 raise TransientError(f"{self.uri}: not deleted: {answer['Errors'][:3]}")
+
+
+def condition_of(requirement: Requirement) -> dict[str, str]:
+    """As S3's writes take it."""
+    return {"IfMatch": requirement.etag} if requirement.etag else {"IfNoneMatch": "*"}
+
+
+def raise_unless_refused(error: ClientError | HTTPClientError, what: str) -> None:
+    """Return where S3 refused a condition at the first try, and nothing landed. Raises
+    `LostAnswerError` where the write may have landed, and any other error again."""
+    if isinstance(error, HTTPClientError):
+        raise LostAnswerError(f"{what} may be written or not: {error}") from error
+    told = error.response["ResponseMetadata"]
+    status = told["HTTPStatusCode"]
+    refused = status in (404, 409, 412)
+    if status >= 500 or (refused and told.get("RetryAttempts")):
+        raise LostAnswerError(f"{what} may be written or not: {error}") from error
+    if not refused:
+        raise error
 
 
 class _Streamed(io.RawIOBase):

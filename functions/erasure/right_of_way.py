@@ -14,14 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from time import time
 
-from botocore.exceptions import ClientError
-
 from darkroom.erasure.request import ErasureRequest
 from darkroom.errors import ConflictError
 from darkroom.layout import ERASURES, Run
 from functions.runs.queues import WorkQueues
-from functions.runs.records import FINISHED, RunRecord, State, record_of, to_wire
-from functions.runs.table import RunTable, key_of, reraise_unless_conflict
+from functions.runs.records import FINISHED, RunRecord, State, to_wire
+from functions.runs.requirements import takes_request
+from functions.runs.table import RunTable
 
 _MOST_REQUESTS = 200  # in one erasure: their ids are arguments of one job
 _TRIES = 10
@@ -53,37 +52,22 @@ class Erasures:
         raise ConflictError("erasures begin faster than a request is added")
 
     def _register(self, run: Run, request: ErasureRequest) -> RunRecord:
-        try:
-            answer = self.runs.table.update_item(
-                Key=key_of(run),
-                UpdateExpression="SET #state = :open, last_upload_at = :now,"
-                " opened_at = if_not_exists(opened_at, :now),"
-                " changed_at = if_not_exists(changed_at, :now),"
-                " requests = list_append(if_not_exists(requests, :none), :summary)"
-                " ADD #parts :ids, revision :one",
-                ConditionExpression="attribute_not_exists(#state) OR"
-                " (#state = :open AND attribute_not_exists(attempt)"  # what is retried has its plan
-                " AND NOT contains(#parts, :id) AND size(requests) < :most)",
-                ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
-                ExpressionAttributeValues={
-                    ":open": State.OPEN,
-                    ":now": to_wire(time()),
-                    ":none": [],
-                    ":summary": [request.summary],
-                    ":ids": {request.id},
-                    ":id": request.id,
-                    ":one": 1,
-                    ":most": _MOST_REQUESTS,
-                },
-                ReturnValues="ALL_NEW",
-            )
-        except ClientError as error:
-            reraise_unless_conflict(error)
-            known = self.runs.get(run)
-            if known is not None and request.id in known.parts:
-                return known
-            raise ConflictError(f"{run} takes no more requests") from error
-        return record_of(answer["Attributes"])
+        return self.runs.update(
+            run,
+            takes_request(request.id, _MOST_REQUESTS),
+            "SET #state = :open, last_upload_at = :now,"
+            " opened_at = if_not_exists(opened_at, :now),"
+            " changed_at = if_not_exists(changed_at, :now),"
+            " requests = list_append(if_not_exists(requests, :none), :summary)"
+            " ADD #parts :ids, revision :one",
+            {
+                ":now": to_wire(time()),
+                ":none": [],
+                ":summary": [request.summary],
+                ":ids": {request.id},
+                ":one": 1,
+            },
+        )
 
     def pending(self) -> list[RunRecord]:
         """The erasures that wait or work, the oldest first."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
-from darkroom.errors import ConflictError, TransientError
+from darkroom.errors import ConflictError, LostAnswerError, TransientError
 from darkroom.layout import Run
 from darkroom.run.csv_export import csv_chunks
 from darkroom.storage.parquet import COMPONENTS
-from functions.aws.bucket import Bucket
+from darkroom.storage.store import Requirement
+from functions.aws.bucket import Bucket, condition_of, raise_unless_refused
 
 _PART_BYTES = 8 * 1024 * 1024  # S3 wants 5 MB at least
 _VERSION = "pca-version"
@@ -151,15 +152,38 @@ class CsvWriter:
             for part in stored
             if part["PartNumber"] <= progress.parts
         ]
-        condition = {"IfMatch": progress.replaces} if progress.replaces else {"IfNoneMatch": "*"}
+        unwritten = _as_begun(progress)
         try:
             self.results.s3.complete_multipart_upload(
-                **name, MultipartUpload={"Parts": parts}, **condition
+                **name, MultipartUpload={"Parts": parts}, **condition_of(unwritten)
             )
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
-                raise
-            raise ConflictError(f"{run.csv} was written by someone else") from error
+        except (ClientError, HTTPClientError) as error:
+            self._look_again(run, progress, unwritten, error)
+
+    def _look_again(
+        self,
+        run: Run,
+        progress: Progress,
+        unwritten: Requirement,
+        error: ClientError | HTTPClientError,
+    ) -> None:
+        """Return where the file is there after all: only the answer was lost."""
+        try:
+            raise_unless_refused(error, run.csv)
+        except LostAnswerError:
+            there = self.present(run)
+            if there.version == progress.version and there.etag != progress.replaces:
+                return
+            raise
+        raise ConflictError(f"{run.csv}: {unwritten.broken}") from error
+
+
+def _as_begun(progress: Progress) -> Requirement:
+    return Requirement(
+        progress.replaces or None,
+        "the CSV is the one that was there when this was begun",
+        "another invocation has written it meanwhile",
+    )
 
 
 def _names(keys: Sequence[str]) -> set[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import time
+from types import MappingProxyType
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
@@ -14,6 +15,13 @@ from darkroom.errors import ConflictError
 from darkroom.layout import Run
 from functions.runs.parts import Marker, Part
 from functions.runs.records import UNFINISHED, RunRecord, State, item_of, record_of, to_wire
+from functions.runs.requirements import (
+    Requirement,
+    is_new,
+    is_unchanged,
+    is_unchanged_or_gone,
+    takes_part,
+)
 
 BY_STATE = "by_state"
 
@@ -82,36 +90,17 @@ class RunTable:
         Repeating it changes nothing. Raises `ConflictError` where the run is closed.
         """
         sets, values = _registration(part, latest)
-        try:
-            answer = self.table.update_item(
-                Key=key_of(run),
-                UpdateExpression=f"SET {', '.join(sets)}"
-                " ADD #parts :parts, uploads :uploads, size_bytes :size, revision :one",
-                ConditionExpression="attribute_not_exists(#state) OR"
-                " (#state = :open AND NOT contains(#parts, :part))",
-                ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
-                ExpressionAttributeValues=values,
-                ReturnValues="ALL_NEW",
-            )
-            return record_of(answer["Attributes"])
-        except ClientError as error:
-            reraise_unless_conflict(error)
-            known = self.get(run)
-            if known and known.state == State.OPEN and part.id in known.parts:
-                return known
-            raise ConflictError(f"{run} is closed") from error
+        return self.update(
+            run,
+            takes_part(part),
+            f"SET {', '.join(sets)} ADD #parts :parts, uploads :uploads, size_bytes :size,"
+            " revision :one",
+            values,
+        )
 
     def create(self, record: RunRecord) -> None:
         """Add a run that does not exist. Raises `ConflictError` where it does."""
-        try:
-            self.table.put_item(
-                Item=item_of(record),
-                ConditionExpression="attribute_not_exists(#batch)",
-                ExpressionAttributeNames={"#batch": "batch"},
-            )
-        except ClientError as error:
-            reraise_unless_conflict(error)
-            raise ConflictError(f"{record.key} exists") from error
+        self._write(self.table.put_item, record.key, is_new(record), Item=item_of(record))
 
     def change(self, record: RunRecord, **attributes: Any) -> RunRecord:
         """Change attributes of a record that nobody changed since it was read. Whatever changes,
@@ -121,35 +110,74 @@ class RunTable:
         """
         over = {"trouble": "", "failed_tries": 0} if record.trouble else {}
         stated = {"changed_at": time(), **over, **attributes, "revision": record.revision + 1}
-        names = {f"#{name}": name for name in stated}
-        values = {f":{name}": to_wire(value) for name, value in stated.items()}
         sets = ", ".join(f"#{name} = :{name}" for name in stated)
         gone = " REMOVE parts" if stated.get("state") == State.SUBMITTED else ""
-        try:
-            answer = self.table.update_item(
-                Key=key_of(record.key),
-                UpdateExpression=f"SET {sets}{gone}",
-                ConditionExpression="#revision = :was",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={**values, ":was": record.revision},
-                ReturnValues="ALL_NEW",
-            )
-        except ClientError as error:
-            reraise_unless_conflict(error)
-            raise ConflictError(f"{record.key} was changed by someone else") from error
-        return record_of(answer["Attributes"])
+        return self.update(
+            record.key,
+            is_unchanged(record, stated),
+            f"SET {sets}{gone}",
+            {f":{name}": to_wire(value) for name, value in stated.items()},
+            {f"#{name}": name for name in stated},
+        )
 
     def remove(self, record: RunRecord) -> None:
         """Forget a run that nobody changed since it was read. Raises `ConflictError`."""
+        requirement = is_unchanged_or_gone(record)
+        self._write(self.table.delete_item, record.key, requirement, Key=key_of(record.key))
+
+    def update(
+        self,
+        run: Run,
+        requirement: Requirement,
+        expression: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> RunRecord:
+        """Change a run by an expression, if the requirement is met; the record as it is left.
+
+        Raises `ConflictError`, with what has changed, where it is not.
+        """
+        left = self._write(
+            self.table.update_item,
+            run,
+            requirement,
+            Key=key_of(run),
+            UpdateExpression=expression,
+            ReturnValues="ALL_NEW",
+            names=names,
+            values=values,
+        )
+        assert left is not None
+        return left
+
+    def _write(
+        self,
+        write: Callable[..., Any],
+        run: Run,
+        requirement: Requirement,
+        names: Mapping[str, str] = MappingProxyType({}),
+        values: Mapping[str, Any] = MappingProxyType({}),
+        **asked: Any,
+    ) -> RunRecord | None:
+        """Where the requirement is not met, look again: the answer to a first try may be lost."""
+        told = {
+            "ExpressionAttributeNames": {**names, **requirement.names},
+            "ExpressionAttributeValues": {**values, **requirement.values},
+        }
         try:
-            self.table.delete_item(
-                Key=key_of(record.key),
-                ConditionExpression="revision = :was",
-                ExpressionAttributeValues={":was": record.revision},
+            answer = write(
+                **asked,
+                ConditionExpression=requirement.condition,
+                **{name: value for name, value in told.items() if value},
             )
         except ClientError as error:
-            reraise_unless_conflict(error)
-            raise ConflictError(f"{record.key} was changed by someone else") from error
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            there = self.get(run)
+            if not requirement.landed(there):
+                raise ConflictError(f"{run}: {requirement.changed}") from error
+            return there
+        return record_of(answer["Attributes"]) if "Attributes" in answer else None
 
     def _pages(self, read: Any, **query: Any) -> Iterator[RunRecord]:
         yield from filter(None, map(_readable, self._items(read, **query)))
@@ -176,8 +204,6 @@ def _readable(item: Mapping[str, Any]) -> RunRecord | None:
 def _registration(part: Part, latest: RunRecord | None) -> tuple[list[str], dict[str, Any]]:
     """What registering a part sets, and the values that its expressions name."""
     values = {
-        ":open": State.OPEN,
-        ":part": part.id,
         ":parts": {part.id},
         ":one": 1,
         ":uploads": part.uploads,
@@ -202,12 +228,6 @@ def _marked(marker: Marker) -> dict[str, Any]:
     """What a marker changes in its run: one that was not understood closes nothing."""
     seen = {"marker_sequencer": marker.sequencer, "marker_problem": marker.problem}
     return seen if marker.problem else {**seen, "ready": True, "expected": marker.images}
-
-
-def reraise_unless_conflict(error: ClientError) -> None:
-    """Raise the error again unless a condition of a write failed."""
-    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-        raise error
 
 
 def key_of(run: Run) -> dict[str, Any]:

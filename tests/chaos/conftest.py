@@ -1,28 +1,15 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
+from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
-from local_cloud import control
+from tests.conftest import jpeg
 from tests.functions.conftest import world
-from tests.stack.local_stack import local_stack
 
-__all__ = ["cloud", "folder", "stack", "world"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a local cloud; its state is below."""
-    return tmp_path_factory.mktemp("cloud")
+__all__ = ["picture", "world"]
 
 
-@pytest.fixture(scope="module")
-def stack(folder: Path) -> Iterator[Stack]:
-    with local_stack(folder) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def cloud(stack: Stack, folder: Path) -> control.LocalCloud:
-    return control.require(folder / "state")
+@pytest.fixture(scope="session")
+def picture(stack: Stack) -> None:
+    """Of an open batch."""
+    put_bytes(stack, "port/1.jpg", jpeg(1))
+    put_bytes(stack, "port/_READY", b'{"images": 1000}')

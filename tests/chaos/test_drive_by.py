@@ -23,16 +23,16 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
 
 @pytest.fixture(scope="module", autouse=True)
 def picture(stack: Stack) -> None:
-    put_bytes(stack, "spring/1.jpg", jpeg(1))
-    put_bytes(stack, "spring/_READY", b'{"images": 1000}')  # it stays open
+    put_bytes(stack, "site/1.jpg", jpeg(1))
+    put_bytes(stack, "site/_READY", b'{"images": 1000}')  # it stays open
 
 
 _DRIVE_BY = """
 const base = "%(endpoint)s", bucket = "%(uploads)s", got = [];
 const code = btoa("def handler(e, c): open('/tmp/owned', 'w')");
 const tries = [
-  ["GET", "/"], ["GET", `/${bucket}?list-type=2`], ["GET", `/${bucket}/spring/1.jpg`],
-  ["PUT", `/${bucket}/spring/evil.jpg`, "evil"], ["DELETE", `/${bucket}/spring/1.jpg`],
+  ["GET", "/"], ["GET", `/${bucket}?list-type=2`], ["GET", `/${bucket}/site/1.jpg`],
+  ["PUT", `/${bucket}/site/evil.jpg`, "evil"], ["DELETE", `/${bucket}/site/1.jpg`],
   ["GET", "/2015-03-31/functions/"],
   ["POST", "/2015-03-31/functions", JSON.stringify({FunctionName: "evil", Runtime: "python3.11",
     Handler: "a.handler", Role: "arn:aws:iam::000000000000:role/x", Code: {ZipFile: code}})],
@@ -48,7 +48,7 @@ for (const mode of ["cors", "no-cors"])
 const form = document.createElement("form");
 Object.assign(form, {method: "post", enctype: "multipart/form-data", target: "frame",
                      action: `${base}/${bucket}`});
-for (const [name, value] of [["key", "spring/formed.jpg"], ["file", "evil"]]) {
+for (const [name, value] of [["key", "site/formed.jpg"], ["file", "evil"]]) {
   const field = Object.assign(document.createElement("input"), {name, value});
   form.append(field);
 }

@@ -5,17 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import pytest
 
 from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
 from functions.runs.records import FINISHED, UNFINISHED, State
 from tests.chaos.accounts import assert_all_accounted
 from tests.conftest import jpeg
-from tests.stack.local_stack import darkroom, kill
+from tests.stack.local_stack import darkroom, kill, local_stack
 from tests.waiting import PATIENCE_SECONDS, finished, in_state
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a local cloud of its own, which dies again and again."""
+    return tmp_path_factory.mktemp("cloud")
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path) -> Iterator[Stack]:
+    with local_stack(folder) as made:
+        yield made
+
 
 _MOMENTS = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
 

@@ -70,7 +70,8 @@ def test_batches_of_any_name_are_worked_to_their_end(stack: Stack) -> None:
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert r"a\x1b[2Jb, run 1: done" in shown
-    assert {run["batch"] for run in json.loads(darkroom("status", "--json").stdout)} == set(batches)
+    known = {run["batch"] for run in json.loads(darkroom("status", "--json").stdout)}
+    assert set(batches) <= known
 
 
 @named
@@ -87,7 +88,7 @@ def test_names_come_out_as_plain_text(name: str) -> None:
 def test_the_command_speaks_by_one_mouth() -> None:
     """Nothing in `cli` writes to the terminal but by `say`, which spells out what is not text."""
     found = []
-    for path in (ROOT / "darkroom" / "cli").glob("*.py"):
+    for path in (ROOT / "cli").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             called = node.func if isinstance(node, ast.Call) else None
             spelled = ast.unparse(called) if called else ""
@@ -137,12 +138,12 @@ def test_ctrl_c_in_the_first_second_is_one_line(
     time.sleep(seconds)
     begun.send_signal(signal.SIGINT)
     _, said = begun.communicate(timeout=PATIENCE_SECONDS)
-    assert "darkroom/cli" not in said, said  # in no traceback of ours
+    assert "/cli/" not in said, said  # in no traceback of ours
 
 
 def test_two_starts_of_a_local_cloud_at_once_give_one(tmp_path: Path) -> None:
     script = (
-        "from pathlib import Path; from cli import local;"
+        "from pathlib import Path; from local_cloud import control;"
         f"here = Path({str(tmp_path)!r}); print(control.start(here / 'state', here, None, 1).pid)"
     )
     both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,

@@ -16,20 +16,21 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.exceptions import ClientError
 
-from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
 from local_cloud import control
 from tests.chaos.asking import EVIL, ask, signed
 from tests.conftest import jpeg
 
+pytestmark = pytest.mark.usefixtures("picture")
+
 _ASKED = {
     "s3-list": ("GET", "/", {}, b""),
     "s3-objects": ("GET", "/{uploads}?list-type=2", {}, b""),
-    "s3-read": ("GET", "/{uploads}/spring/1.jpg", {}, b""),
-    "s3-write": ("PUT", "/{uploads}/spring/evil.jpg", {}, b"evil"),
-    "s3-delete": ("DELETE", "/{uploads}/spring/1.jpg", {}, b""),
+    "s3-read": ("GET", "/{uploads}/port/1.jpg", {}, b""),
+    "s3-write": ("PUT", "/{uploads}/port/evil.jpg", {}, b"evil"),
+    "s3-delete": ("DELETE", "/{uploads}/port/1.jpg", {}, b""),
     "s3-form": ("POST", "/{uploads}", {"Content-Type": "multipart/form-data; boundary=x"},
-                b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nspring/evil.jpg\r\n'
+                b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nport/evil.jpg\r\n'
                 b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nevil\r\n'
                 b"--x--\r\n"),
     "lambda-list": ("GET", "/2015-03-31/functions/", {}, b""),
@@ -46,12 +47,6 @@ _ASKED = {
     "messages": ("GET", "/_aws/sqs/messages", {}, b""),
     "ours": ("GET", "/_darkroom/health", {}, b""),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def picture(stack: Stack) -> None:
-    put_bytes(stack, "spring/1.jpg", jpeg(1))
-    put_bytes(stack, "spring/_READY", b'{"images": 1000}')  # it stays open
 
 
 @pytest.mark.parametrize("asked", _ASKED.values(), ids=_ASKED)
@@ -83,7 +78,7 @@ def test_keys_that_this_cloud_did_not_make_open_nothing(
 
 
 def test_what_is_changed_after_signing_is_refused(cloud: control.LocalCloud, stack: Stack) -> None:
-    table, path = b'{"TableName": "x"}', f"/{stack.uploads}/spring/2.jpg"
+    table, path = b'{"TableName": "x"}', f"/{stack.uploads}/port/2.jpg"
     target = {"X-Amz-Target": "DynamoDB_20120810.ListTables"}
     listed = signed(cloud, "POST", "/", "dynamodb", table, **target)
     assert ask(cloud, "POST", "/", listed, b"{}").status == HTTPStatus.FORBIDDEN
@@ -94,7 +89,7 @@ def test_what_is_changed_after_signing_is_refused(cloud: control.LocalCloud, sta
     stored = signed(cloud, "PUT", path, "s3", b"one", **stated)
     assert ask(cloud, "PUT", path, stored, b"two").status == HTTPStatus.BAD_REQUEST
     with pytest.raises(ClientError, match="404"):
-        stack.s3.head_object(Bucket=stack.uploads, Key="spring/2.jpg")
+        stack.s3.head_object(Bucket=stack.uploads, Key="port/2.jpg")
 
 
 def test_a_signature_is_good_for_minutes(
@@ -148,7 +143,7 @@ def test_the_page_may_ask_of_buckets_alone(cloud: control.LocalCloud, stack: Sta
         assert "access-control-allow-origin" not in elsewhere.headers
     foreign = ask(cloud, "OPTIONS", f"/{stack.uploads}", {**asked, "Origin": EVIL}, b"")
     assert "access-control-allow-origin" not in foreign.headers
-    unsigned = ask(cloud, "GET", f"/{stack.uploads}/spring/1.jpg", {"Origin": cloud.page}, b"")
+    unsigned = ask(cloud, "GET", f"/{stack.uploads}/port/1.jpg", {"Origin": cloud.page}, b"")
     assert unsigned.status == HTTPStatus.FORBIDDEN
 
 

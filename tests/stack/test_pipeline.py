@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -27,19 +27,8 @@ from functions.runs.records import FINISHED, RunRecord, State
 from local_cloud import control
 from tests.conftest import jpeg
 from tests.project import template
-from tests.stack.local_stack import aws, darkroom, local_stack
+from tests.stack.local_stack import aws, darkroom
 from tests.waiting import finished, in_state, states, until
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cloud")
-
-
-@pytest.fixture(scope="module")
-def stack(folder: Path) -> Iterator[Stack]:
-    with local_stack(folder) as made:
-        yield made
 
 
 def test_two_batches_at_once_then_a_top_up(
@@ -137,9 +126,9 @@ def _keys(stack: Stack, prefix: str) -> list[str]:
     return [item["Key"] for item in listed]
 
 
-def test_the_apis_links_lead_to_the_files(stack: Stack, folder: Path) -> None:
+def test_the_apis_links_lead_to_the_files(stack: Stack, cloud_folder: Path) -> None:
     """Signed by the API's role, which is asked when they are followed."""
-    page = control.require(folder / "state").page
+    page = control.require(cloud_folder / "state").page
     with urlopen(f"{page}/api/batches/first/runs/1/files") as answer:
         files = json.loads(answer.read())["files"]
     assert {file["kind"] for file in files} == {"receipt", "csv", "features", "coordinates"}
@@ -169,15 +158,15 @@ def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
 
 
 def test_killed_processes_are_made_good(
-    stack: Stack, folder: Path, photos: Callable[..., Path]
+    stack: Stack, cloud_folder: Path, photos: Callable[..., Path]
 ) -> None:
     """`kill -9` of Spark and of every function's process, while the job runs."""
     put_folder(stack, photos(12, "killed"), "killed", ready=True)
     in_state(stack, "killed", State.RUNNING)
-    pid = folder / "state" / "jobs" / chosen(stack, "killed", None).job_run_id / "pid"
+    pid = cloud_folder / "state" / "jobs" / chosen(stack, "killed", None).job_run_id / "pid"
     until(lambda: pid.is_file() and pid.read_text())
     spark = int(pid.read_text())
-    functions = children(control.require(folder / "state").pid) - {spark}
+    functions = children(control.require(cloud_folder / "state").pid) - {spark}
     assert functions
     for function in functions:
         os.kill(function, signal.SIGKILL)
@@ -194,10 +183,12 @@ def children(pid: int) -> set[int]:
     return set(map(int, asked.stdout.split()))
 
 
-def test_the_port_stays_as_addresses_in_the_state_name_it(stack: Stack, folder: Path) -> None:
-    assert stack.outputs["SubmitQueueUrl"].startswith(control.require(folder / "state").endpoint)
+def test_the_port_stays_as_addresses_in_the_state_name_it(stack: Stack, cloud_folder: Path) -> None:
+    assert stack.outputs["SubmitQueueUrl"].startswith(
+        control.require(cloud_folder / "state").endpoint
+    )
     with pytest.raises(UsageError, match="leave out --port"):
-        control.start(folder / "state", home(), 1, 2)
+        control.start(cloud_folder / "state", home(), 1, 2)
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
@@ -226,8 +217,11 @@ def _uploads(stack: Stack, batch: str) -> int:
     return record.uploads if record else 0
 
 
-def test_a_stack_can_be_brought_up_to_date_and_taken_away(stack: Stack, folder: Path) -> None:
-    cloud, model = control.LocalCloud(0, 0, control.REGION), folder / "model" / "mobilenet_v2.onnx"
+def test_a_stack_can_be_brought_up_to_date_and_taken_away(stack: Stack, cloud_folder: Path) -> None:
+    cloud, model = (
+        control.LocalCloud(0, 0, control.REGION),
+        cloud_folder / "model" / "mobilenet_v2.onnx",
+    )
     passing = deploy_locally("darkroom-passing", cloud, model, quiet_seconds=30)
     deploy_locally("darkroom-passing", cloud, model, quiet_seconds=40)
     assert open_stack("darkroom-passing").closing_rules.quiet_seconds == 40

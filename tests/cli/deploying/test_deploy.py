@@ -70,7 +70,7 @@ def test_the_functions_fit_into_lambda(builds: Path) -> None:
         folder = builds / name
         assert (folder / "functions" / "advance.py").is_file()
         assert (folder / "aws_lambda_powertools").is_dir()
-        assert not (folder / "darkroom" / "cli").exists()
+        assert not (folder / "cli").exists()
     assert not (builds / "functions" / "pyarrow").exists()
     (machine_code,) = (builds / "catalog" / "pyarrow").glob("lib.*.so")
     assert "cpython-313-aarch64" in machine_code.name

@@ -4,7 +4,7 @@ has changed is found."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -13,13 +13,7 @@ import pytest
 from cli.deploying.cloudformation import resource
 from cli.deploying.doctor import examine
 from cli.on_stack.stack import Stack
-from tests.stack.local_stack import NAME, darkroom, local_stack
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with local_stack(tmp_path_factory.mktemp("cloud"), quiet_seconds=1) as made:
-        yield made
+from tests.stack.local_stack import NAME, darkroom
 
 
 def faults(stack: Stack) -> dict[str, str]:

@@ -11,7 +11,7 @@ from darkroom.errors import ConflictError, ObjectNotFoundError
 from darkroom.storage.local import LocalStore
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import read_columns, to_parquet
-from darkroom.storage.store import Store
+from darkroom.storage.store import Requirement, Store
 from functions.aws.bucket import Bucket
 
 NAMES = [
@@ -90,13 +90,17 @@ def test_what_is_gone_is_told_apart(store: Store) -> None:
 
 
 def test_conditional_writes_detect_another_writer(store: Store) -> None:
-    store.write_if("pointer", b"1", None)
-    with pytest.raises(ConflictError):
-        store.write_if("pointer", b"x", None)
+    absent = Requirement(None, "there is none", "somebody was quicker")
+    store.write_if("pointer", b"1", absent)
+    with pytest.raises(ConflictError, match=r"somebody was quicker \(required: there is none\)"):
+        store.write_if("pointer", b"x", absent)
     first = store.read_versioned("pointer")
-    store.write_if("pointer", b"2", first.etag)
+    as_read = Requirement(first.etag, "as read", "not as read")
+    store.write_if("pointer", b"2", as_read)
     with pytest.raises(ConflictError):
-        store.write_if("pointer", b"x", first.etag)
+        store.write_if("pointer", b"x", as_read)
+    with pytest.raises(ConflictError):
+        store.write_if("gone", b"x", as_read)
     assert store.read("pointer") == b"2"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from moto.core.models import botocore_stubber
 
 from tests.functions.cloud.invocations import REGION
 from tests.functions.cloud.world import World
@@ -19,6 +21,7 @@ def session() -> boto3.Session:
     """One for all worlds: loading the services' models takes longer than a test."""
     made = boto3.Session("testing", "testing", region_name=REGION)
     made.events.register_first("before-send", _before_send)
+    made.events.register_first("before-send", _lose_answer)
     made.events.register("after-call", _after_call)
     made.events.register_first("before-send.emr-serverless", _answer_for_emr)
     return made
@@ -40,6 +43,26 @@ class _Raw:
 
 
 NOW: list[World] = []  # clients outlive worlds, and what hooks them is asked for the current one
+
+
+_LOSING: set[str] = set()
+
+
+@contextmanager
+def losing(operation: str) -> Iterator[None]:
+    """The next answer to an operation is lost after it has had its effect; boto3 asks again."""
+    _LOSING.add(operation)
+    yield
+    assert operation not in _LOSING, "it was never asked for"
+
+
+def _lose_answer(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
+    operation = event_name.rpartition(".")[2]
+    if operation not in _LOSING:
+        return None
+    _LOSING.remove(operation)
+    botocore_stubber(event_name, request)
+    return AWSResponse(request.url, 500, {}, _Raw(b""))
 
 
 def _before_send(request: Any, **_: Any) -> None:

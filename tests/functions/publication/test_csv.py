@@ -14,6 +14,7 @@ from darkroom.layout import Run
 from darkroom.storage.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 from functions.publication.csv_writer import CsvWriter, Progress
 from functions.runs.records import State
+from tests.functions.cloud.clients import losing
 from tests.functions.cloud.world import World
 
 
@@ -40,6 +41,12 @@ class TestCsv:
             CsvWriter(world.results).export(run, 1, None, lambda: False)
         assert not world.results.list("Results_CSV")
 
+    def test_is_written_once_where_the_last_answer_is_lost(self, world: World) -> None:
+        run = self.coordinates(world, 1, 3)
+        with losing("CompleteMultipartUpload"):
+            assert CsvWriter(world.results).export(run, 1, None, lambda: False) is None
+        assert world.results.read(run.csv).count(b"\r\n") == 4
+
     def test_never_takes_the_place_of_one_that_came_meanwhile(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -55,7 +62,7 @@ class TestCsv:
             return complete(**words)
 
         monkeypatch.setattr(world.s3, "complete_multipart_upload", late)
-        with pytest.raises(ConflictError, match="written by someone else"):
+        with pytest.raises(ConflictError, match="another invocation has written it"):
             CsvWriter(world.results).export(run, 1, None, lambda: False)
         assert world.results.read(run.csv) == b"newer"
 

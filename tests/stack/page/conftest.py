@@ -13,34 +13,17 @@ from cli.on_stack.stack import Stack
 from local_cloud import control
 from tests.browser import open_page
 from tests.conftest import jpeg
-from tests.stack.local_stack import local_stack
 
 HOSTILE = "\"><img src=x onerror=document.title='owned'>.jpg"
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cloud")
-
-
-@pytest.fixture(scope="module")
-def stack(place: Path) -> Iterator[Stack]:
-    with local_stack(place, name="darkroom-page") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def cloud(stack: Stack, place: Path) -> control.LocalCloud:
-    return control.require(place / "state")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def page(browser: Browser, cloud: control.LocalCloud, stack: Stack) -> Iterator[Page]:
     """The page in English; what it complains of fails the tests that use it."""
     opened = open_page(browser, viewport={"width": 1280, "height": 1000}, locale="en-GB")
@@ -54,7 +37,7 @@ def page(browser: Browser, cloud: control.LocalCloud, stack: Stack) -> Iterator[
     assert [words for words in complaints if "503" not in words] == []  # the one that is planted
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 pictures with two labels, one of them twice, three broken ones, and a text."""
     made = tmp_path_factory.mktemp("pictures") / "summer"
@@ -71,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def finished(page: Page, folder: Path) -> Page:
     """The folder dropped, and its run watched to the end without loading the page again."""
     page.locator("input[webkitdirectory]").set_input_files(folder)

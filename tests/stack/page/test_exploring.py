@@ -16,6 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from cli.main import cli
 from cli.on_stack.stack import Stack
 from darkroom.layout import Run
+from tests.stack.local_stack import NAME
 from tests.stack.page.conftest import HOSTILE
 
 
@@ -142,7 +143,7 @@ def test_the_csv_is_that_of_the_results(finished: Page, stack: Stack) -> None:
 
 def darkroom(*words: str) -> str:
     """What a command says; the environment is the local cloud's."""
-    answer = CliRunner().invoke(cli, [*words, "--stack", "darkroom-page"])
+    answer = CliRunner().invoke(cli, [*words, "--stack", NAME])
     assert answer.exit_code == 0, answer.output
     return answer.stdout
 
@@ -160,7 +161,7 @@ def test_the_command_line_finds_the_same(finished: Page, tmp_path: Path, folder:
     assert run["words"].startswith("done: 63 found = 60 processed")
     sent = json.loads(darkroom("put", str(folder), "--batch", "summer", "--json"))
     assert (sent["sent"], sent["known"]) == (1, 63)  # the page leaves out what is no image
-    refused = CliRunner().invoke(cli, ["similar", "none.jpg", "--stack", "darkroom-page"])
+    refused = CliRunner().invoke(cli, ["similar", "none.jpg", "--stack", NAME])
     assert refused.exit_code == 2
     assert "there is no processed image 'none.jpg'" in refused.stderr
 
