@@ -9,7 +9,10 @@ CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml 
   setuptools wcwidth wheel xmod
 WITH_DEV := demo job cloud functions catalog api
 
-.PHONY: demo test test-pipeline test-stack test-rest test-roles faults chaos images check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
+# with it, every Python process of a test would compile all that it imports
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-all test-quick-stack test-quick-rest test-own-clouds test-all-stack test-all-rest faults chaos images check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -17,36 +20,31 @@ demo: $(VENV)/.demo
 	@$(if $(PHOTOS),,$(BIN)/python -m benchmarks.pictures .demo/photos)
 	@$(BIN)/python -m cli.demo "$(or $(PHOTOS),.demo/photos)" .demo
 
-# the tests of the whole stack mostly wait: they run beside the others, in two groups
-ROLES_TESTS := tests/permissions/test_roles.py
-PIPELINE_TESTS := tests/stack/test_pipeline.py tests/cli/deploying/test_deploy.py tests/cli/deploying/test_deploying.py tests/cli/deploying/test_doctor.py tests/cli/test_cli.py \
-  tests/chaos/test_kills.py tests/chaos/test_names.py tests/chaos/test_full_disk.py
-STACK_TESTS := tests/stack/test_erasure_pipeline.py tests/stack/test_page.py tests/benchmarks/test_slides.py \
-  tests/house/test_notebooks.py tests/stack/test_query.py tests/emr_serverless_job/test_entry_point.py tests/local_cloud/test_java.py \
-  tests/chaos/test_the_port.py tests/chaos/test_drive_by.py tests/chaos/test_overload.py \
-  tests/permissions/test_persons.py
-
+# what a newcomer needs to trust the code; `make check` has the rest
 test: $(VENV)/.dev
-	@rm -rf $(NOTES) && mkdir -p $(NOTES)
-	@$(BIN)/python -m tests.left_out begin
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-pipeline test-stack test-rest
-	@$(MAKE) --no-print-directory test-roles
-	@$(BIN)/python -m tests.left_out tell
+	@$(call tests,quick,2,-m "not long")
 
-# what the others have asked AWS for, against what the template's roles are allowed
+test-all: $(VENV)/.dev
+	@$(call tests,all,3)
+
+# $(call tests,set,groups at once,options): groups beside each other, as on a stack tests mostly wait;
+# and then whether what they have asked AWS for is what the template's roles are allowed
+tests = rm -rf $(NOTES) && mkdir -p $(NOTES) && $(BIN)/python -m tests.left_out begin \
+  && $(MAKE) --no-print-directory --jobs $(2) --output-sync=target $(GROUPS_$(1):%=test-%) \
+  && $(BIN)/python -m pytest $(ROLES) $(3) && $(BIN)/python -m tests.left_out tell
+ROLES := tests/permissions/test_roles.py
 NOTES := $(CURDIR)/build/notes
-test test-pipeline test-stack test-rest test-roles: export DARKROOM_NOTES = $(NOTES)
-test-roles: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ROLES_TESTS)
+test test-all: export DARKROOM_NOTES = $(NOTES)
 
-test-pipeline: $(VENV)/.dev
-	$(BIN)/python -m pytest $(PIPELINE_TESTS)
-
-test-stack: $(VENV)/.dev
-	$(BIN)/python -m pytest $(STACK_TESTS)
-
-test-rest: $(VENV)/.dev
-	$(BIN)/python -m pytest $(patsubst %,--ignore=%,$(PIPELINE_TESTS) $(STACK_TESTS) $(ROLES_TESTS))
+GROUPS_quick := quick-stack quick-rest
+GROUPS_all := own-clouds all-stack all-rest
+test-quick-stack: MARKED = stack and not long
+test-quick-rest: MARKED = not stack and not long
+test-own-clouds: MARKED = own_cloud
+test-all-stack: MARKED = stack
+test-all-rest: MARKED = not stack and not own_cloud
+test-quick-stack test-quick-rest test-own-clouds test-all-stack test-all-rest: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m "$(MARKED)" --ignore=$(ROLES)
 
 # a fault after every AWS call instead of every seventh; some five minutes
 faults: $(VENV)/.dev
@@ -64,7 +62,7 @@ images: $(VENV)/.dev
 
 check: lint
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types template
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-all
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

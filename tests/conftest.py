@@ -213,9 +213,9 @@ def _talk_to_the_shared_cloud(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What works on a whole stack is marked so: it mostly waits, and may run beside the others."""
+    """What works on the shared cloud is marked so: it may run beside the others."""
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
+        if "shared_cloud" in getattr(item, "fixturenames", ()):
             item.add_marker("stack")
 
 

@@ -46,6 +46,8 @@ def fill(disk: Path, leaving: int) -> Path:
     return filler
 
 
+@pytest.mark.long
+@pytest.mark.own_cloud
 def test_a_full_disk_refuses_uploads_and_keeps_what_it_took(disk: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures" / "apple"
     folder.mkdir(parents=True)

@@ -19,6 +19,8 @@ from tests.conftest import jpeg
 from tests.stack.local_stack import darkroom, kill, local_stack
 from tests.waiting import PATIENCE_SECONDS, finished, in_state
 
+pytestmark = [pytest.mark.long, pytest.mark.own_cloud]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

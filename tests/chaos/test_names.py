@@ -58,6 +58,7 @@ def test_a_job_is_told_of_any_batch_in_plain_letters(name: str) -> None:
     assert options.run_of == Run(name, 7) == run_in(Run(name, 7).in_ascii)
 
 
+@pytest.mark.long
 def test_batches_of_any_name_are_worked_to_their_end(stack: Stack) -> None:
     batches = [HOSTILE[name] for name in _WORKED]
     for name in batches:

@@ -107,6 +107,7 @@ def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch, said: by
         door.stop()
 
 
+@pytest.mark.long
 def test_fifty_at_once_while_a_job_runs_are_all_answered(
     stack: Stack, cloud: control.LocalCloud
 ) -> None:

@@ -196,24 +196,24 @@ def test_chunks_that_are_signed_are_taken_and_forged_ones_are_not(
     ids=["letters", "a-long-time", "bytes"],
 )  # fmt: skip
 def test_what_cannot_even_be_checked_is_refused_without_a_word_in_the_log(
-    cloud: control.LocalCloud, folder: Path, method: str, path: str, headers: Any
+    cloud: control.LocalCloud, cloud_folder: Path, method: str, path: str, headers: Any
 ) -> None:
-    log = folder / "state" / "server.log"
+    log = cloud_folder / "state" / "server.log"
     before = log.read_text(errors="replace").count("Traceback")
     answer = ask(cloud, method, path, headers, b"")
     assert answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN)
     assert log.read_text(errors="replace").count("Traceback") == before
 
 
-def test_the_state_is_its_owner_s_alone(folder: Path, cloud: control.LocalCloud) -> None:
-    assert stat.S_IMODE((folder / "state").stat().st_mode) == 0o700
-    for path in (folder / "state").rglob("*"):
+def test_the_state_is_its_owner_s_alone(cloud_folder: Path, cloud: control.LocalCloud) -> None:
+    assert stat.S_IMODE((cloud_folder / "state").stat().st_mode) == 0o700
+    for path in (cloud_folder / "state").rglob("*"):
         if path.name not in (".starting", "process.json", "server.log"):  # tell nothing
             assert not path.lstat().st_mode & 0o077 or path.is_symlink(), path
     secret = cloud.environment["AWS_SECRET_ACCESS_KEY"]
     assert len(secret) >= 40
-    assert secret not in (folder / "state" / "process.json").read_text()
-    assert secret not in (folder / "state" / "server.log").read_text(errors="replace")
+    assert secret not in (cloud_folder / "state" / "process.json").read_text()
+    assert secret not in (cloud_folder / "state" / "server.log").read_text(errors="replace")
 
 
 def test_a_socket_of_the_web_is_closed(cloud: control.LocalCloud) -> None:

@@ -33,6 +33,8 @@ from tests.project import ROOT
 from tests.stack.local_stack import NAME, aws, local_stack
 from tests.waiting import finished, in_state
 
+pytestmark = [pytest.mark.long, pytest.mark.own_cloud]
+
 POLICIES = ROOT / "docs" / "policies"
 REGION = control.REGION
 

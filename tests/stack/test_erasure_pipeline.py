@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from cli.on_stack.put import put_bytes, put_folder
@@ -19,10 +14,14 @@ from darkroom.layout import ERASURES
 from functions.runs.records import State
 from tests.conftest import jpeg
 from tests.stack.local_stack import darkroom, local_stack
+from tests.stack.traces import digest, traces
 from tests.waiting import finished
 
 GONE, COPY = "spring/Pêche plate/2.jpg", "autumn/other name.jpg"
+
 OLDER, NEWER = jpeg(900), jpeg(901)
+
+pytestmark = [pytest.mark.long, pytest.mark.own_cloud]
 
 
 @pytest.fixture(scope="module")
@@ -34,34 +33,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stack(folder: Path) -> Iterator[Stack]:
     with local_stack(folder, quiet_seconds=1) as made:
         yield made
-
-
-def digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
-
-
-def traces(folder: Path, words: list[str]) -> list[str]:
-    """Every file of the local cloud (objects, tables, queues, logs, jobs' folders) that knows one
-    of the words, in its name, its bytes, or what is packed in it."""
-    forms = {form for word in words for form in (word, json.dumps(word)[1:-1])}
-    needles = {form.encode() for form in forms}
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if any(needle in text for needle in needles for text in _texts(path))
-    ]
-
-
-def _texts(path: Path) -> Iterator[bytes]:
-    yield str(path).encode()
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    yield data
-    if data.startswith(b"\x1f\x8b"):
-        yield gzip.decompress(data)
-    if data.startswith(b"PAR1"):
-        yield repr(pq.read_table(io.BytesIO(data)).to_pydict()).encode()
 
 
 def done(stack: Stack, batch: str, run: int) -> None:

@@ -22,19 +22,20 @@ from cli.on_stack.stack import Stack, open_stack
 from cli.on_stack.status import chosen
 from cli.on_this_machine.home import home
 from darkroom.errors import UsageError
-from darkroom.layout import Run
+from darkroom.layout import ERASURES, Run
 from functions.runs.records import FINISHED, RunRecord, State
 from local_cloud import control
 from tests.conftest import jpeg
 from tests.project import template
 from tests.stack.local_stack import aws, darkroom
+from tests.stack.traces import digest, traces
 from tests.waiting import finished, in_state, states, until
 
 
 def test_two_batches_at_once_then_a_top_up(
     stack: Stack, photos: Callable[..., Path], tmp_path: Path
 ) -> None:
-    spring, autumn = photos(20), photos(10, "autumn", first=50)
+    spring, autumn = photos(20), photos(10, "autumn", first=300)
     (spring / "apple" / "broken.jpg").write_bytes(b"\xff\xd8\xffno picture")
     (spring / "notes.txt").write_text("no image")
     aws(
@@ -65,10 +66,11 @@ def test_two_batches_at_once_then_a_top_up(
     top_up = worked(stack, "spring", 23)[-1]
     assert (top_up.processed, top_up.rejected) == (1, 0)
 
-    runs = {(record.batch, str(record.run)) for record in stack.runs.every()}
+    ours = [record for record in stack.runs.every() if record.batch in ("spring", "autumn")]
+    runs = {(record.batch, str(record.run)) for record in ours}
     glue = boto3.client("glue")
     found = glue.get_partitions(DatabaseName="darkroom_test", TableName="features")["Partitions"]
-    assert {tuple(partition["Values"]) for partition in found} == runs
+    assert runs <= {tuple(partition["Values"]) for partition in found}
     view = glue.get_table(DatabaseName="darkroom_test", Name="features_pca")["Table"]
     version = int(view["Parameters"]["pca_version"])
     out = tmp_path / "out"
@@ -80,7 +82,7 @@ def test_two_batches_at_once_then_a_top_up(
     assert lines == 21 + 2 * len(exports)  # a header, and an end of line
     assert "outcome" in darkroom("logs", "spring", "--run", "1").stdout
     told = json.loads(darkroom("status", "--json").stdout)
-    assert {r["state"] for r in told} == {"DONE"}
+    assert {r["state"] for r in told if r["batch"] in ("spring", "autumn")} == {"DONE"}
 
 
 def worked(stack: Stack, batch: str, files: int) -> list[RunRecord]:
@@ -102,6 +104,7 @@ def total(records: list[RunRecord], name: str) -> int:
     return sum(getattr(record, name) or 0 for record in records)
 
 
+@pytest.mark.long
 def test_a_run_takes_its_images_as_they_were_when_it_was_sealed(
     stack: Stack, photos: Callable[..., Path]
 ) -> None:
@@ -129,7 +132,7 @@ def _keys(stack: Stack, prefix: str) -> list[str]:
 def test_the_apis_links_lead_to_the_files(stack: Stack, cloud_folder: Path) -> None:
     """Signed by the API's role, which is asked when they are followed."""
     page = control.require(cloud_folder / "state").page
-    with urlopen(f"{page}/api/batches/first/runs/1/files") as answer:
+    with urlopen(f"{page}/api/batches/autumn/runs/1/files") as answer:
         files = json.loads(answer.read())["files"]
     assert {file["kind"] for file in files} == {"receipt", "csv", "features", "coordinates"}
     for file in files:
@@ -157,6 +160,19 @@ def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
     assert "rejected nothing" in again.stderr
 
 
+def test_an_erased_image_is_nowhere(stack: Stack, cloud_folder: Path) -> None:
+    """`test_erasure_pipeline.py` has the rest: versions, copies, open runs."""
+    key, content = "autumn/apple/301.jpg", digest(jpeg(301))
+    state = cloud_folder / "state"
+    assert traces(state, [key, content])
+    erased = darkroom("erase", "--key", key, "--yes", "--why", "case 7")
+    assert erased.returncode == 0, erased.stderr
+    assert traces(state, [key, content]) == []
+    number = str(next(iter(stack.runs.of_batch(ERASURES))).requests[0]["id"])
+    assert "1 files erased" in darkroom("verify", number).stdout
+
+
+@pytest.mark.long
 def test_killed_processes_are_made_good(
     stack: Stack, cloud_folder: Path, photos: Callable[..., Path]
 ) -> None:
@@ -217,6 +233,7 @@ def _uploads(stack: Stack, batch: str) -> int:
     return record.uploads if record else 0
 
 
+@pytest.mark.long
 def test_a_stack_can_be_brought_up_to_date_and_taken_away(stack: Stack, cloud_folder: Path) -> None:
     cloud, model = (
         control.LocalCloud(0, 0, control.REGION),

@@ -23,6 +23,8 @@ from tests.conftest import jpeg
 from tests.stack.local_stack import NAME, local_stack
 from tests.waiting import finished, in_state
 
+pytestmark = [pytest.mark.long, pytest.mark.own_cloud]
+
 REGION = control.REGION
 
 

@@ -20,6 +20,7 @@ def faults(stack: Stack) -> dict[str, str]:
     return {found.check: found.fault for found in examine(stack) if found.fault}
 
 
+@pytest.mark.long
 def test_what_was_deployed_is_well(stack: Stack) -> None:
     said = darkroom("doctor", "--send")
     assert said.returncode == 0, said.stdout + said.stderr

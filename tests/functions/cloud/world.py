@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -74,7 +75,7 @@ class World:
     def results(self) -> Bucket:
         return Bucket(self.s3, "results")
 
-    @property
+    @cached_property
     def runs(self) -> RunTable:
         return RunTable(boto3.resource("dynamodb").Table("runs"))
 
