@@ -11,15 +11,11 @@ import pyarrow as pa
 
 from darkroom.coordinates import pca, statistics
 from darkroom.coordinates.corpus import merged_statistics, project_file, statistics_of_files
-from darkroom.coordinates.pca import KEEP_SHARE, Pca
 from darkroom.coordinates.statistics import Statistics
 from darkroom.coordinates.versions import (
     Version,
     claim,
-    current_version,
-    next_version,
     publish,
-    require_backbone,
 )
 from darkroom.images.backbone import backbone_id
 from darkroom.layout import Run
@@ -27,18 +23,10 @@ from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote
 from darkroom.storage.opening import open_store
 from emr_serverless_job.engine import Engine, Shared, rows_of
+from emr_serverless_job.keep_or_refit import decide
 from emr_serverless_job.request import Request
 
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The version that a run's coordinates are in, and how much of the variance it keeps."""
-
-    version: Version
-    refitted: bool
-    variance_kept: float
 
 
 def place_run(engine: Engine, request: Request, earlier: list[Run]) -> PcaNote | None:
@@ -92,31 +80,6 @@ def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics 
     rows = engine.run(_StatisticsTask(output), work, "share binary")
     shares = [statistics.unpack(bytes(row["share"])) for row in rows]
     return reduce(add, shares) if shares else None
-
-
-def decide(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Decision:
-    """Keep the current basis, or fit the next version."""
-    store = open_store(request.output)
-    require_backbone(store, backbone_id(request.model))
-    current = current_version(store)
-    best = _fit(engine, request, earlier, merged)
-    if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
-        return Decision(current, False, pca.explained(current.basis, merged))
-    fitted = best if current is None else pca.align_signs(best, current.basis)
-    version = replace(next_version(store), basis=fitted)
-    return Decision(version, True, pca.explained(fitted, merged))
-
-
-def _fit(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
-    own = pca.fit(merged)
-    if request.pca == "merged":
-        return own
-    store = open_store(request.output)
-    files = [key for run in [*earlier, request.run] for key in store.list(run.results, ".parquet")]
-    from emr_serverless_job.on_spark import session_of
-    from emr_serverless_job.spark_ml import fit_with_spark
-
-    return fit_with_spark(session_of(engine), request.output, files, own)
 
 
 def project_runs(engine: Engine, output: str, runs: list[Run], version: Version) -> None:

@@ -22,15 +22,15 @@ from functions.aws.bucket import Bucket
 from functions.aws.observability import count, logger, metrics, tracer
 from functions.aws.region import eu_only
 from functions.aws.settings import ApiSettings, read_settings
-from functions.runs.closing import ClosingRules
+from functions.runs.batch_complete import ClosingRules
 from functions.runs.table import RunTable
 from functions.web import asked, openapi
+from functions.web.batches_view import RunsView
 from functions.web.explore_view import ExploreView
 from functions.web.gateway import PUBLIC, caller, packed, rest_event
 from functions.web.links import Links, signing_client
 from functions.web.page_files import page_file, security_headers
 from functions.web.problems import ProblemError, not_found
-from functions.web.runs_view import RunsView
 from functions.web.upload_view import UploadView
 
 _MOST_POINTS = 100_000  # what fits into an answer

@@ -18,7 +18,7 @@ from functions.aws.bucket import Bucket
 from functions.erasure.dead_letters import UploadDeadLetters
 from functions.erasure.right_of_way import Erasures
 from functions.erasure.signing import KmsSigner
-from functions.runs.closing import ClosingRules
+from functions.runs.batch_complete import ClosingRules
 from functions.runs.queues import WorkQueues
 from functions.runs.records import RunRecord, State
 from functions.runs.table import RunTable

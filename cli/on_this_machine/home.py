@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.terminal.say import say
 from darkroom.model.export import BuiltModel, build_model, cached_model
-from darkroom.quiet import output_to
+from darkroom.output_to_log import output_to
 
 
 def home() -> Path:

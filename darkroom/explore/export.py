@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from darkroom.coordinates.vectors import vector_column
 from darkroom.explore.images import Points, read_points
-from darkroom.explore.thumbnails import all_thumbnails
+from darkroom.explore.stored_thumbnails import all_thumbnails
 from darkroom.layout import Run, escape, label_of
 from darkroom.storage.parquet import to_parquet
 from darkroom.storage.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 from darkroom.layout import ERASURES
 from darkroom.printable import printable
 from darkroom.run.progress import Progress
-from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import RunRecord, State
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time
 
 from functions.erasure.right_of_way import Erasures
-from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
 from functions.runs.table import RunTable

@@ -15,12 +15,12 @@ from darkroom.explore.images import Image, PointCache, Points, Seen, newest_only
 from darkroom.explore.map import RULE, make_map
 from darkroom.explore.outliers import outliers
 from darkroom.explore.similar import find, similar
-from darkroom.explore.thumbnails import thumbnails
+from darkroom.explore.stored_thumbnails import thumbnails
 from darkroom.layout import Run, batch_of
 from functions.aws.bucket import Bucket
 from functions.runs.records import RunRecord, State
 from functions.runs.table import RunTable
-from functions.web.batches import all_runs, existing_runs, runs_of
+from functions.web.known_batches import all_runs, existing_runs, runs_of
 from functions.web.names import id_of
 from functions.web.problems import bad_request, not_found
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyspark
 from pyspark.sql import SparkSession
 
-from darkroom.quiet import output_to
+from darkroom.output_to_log import output_to
 from emr_serverless_job.main import build_session
 from emr_serverless_job.on_spark import one_task_per_row
 from local_cloud.spark.java import java_home, java_major

@@ -18,6 +18,8 @@ from darkroom.errors import UsageError
 from presentation import build
 from tests.browser import open_page
 
+pytestmark = pytest.mark.long
+
 SOURCES = {language: build.slides(language) for language in build.LANGUAGES}
 SMALLEST = 24  # pixels: 18 points, on a slide that is 1280 pixels (13.3 inches) wide
 

@@ -29,6 +29,8 @@ from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask
 from tests.functions.erasure.two_batches import digest, traces
 
+pytestmark = pytest.mark.long
+
 __all__ = ["world"]
 
 

@@ -13,7 +13,7 @@ from darkroom.errors import DarkroomError
 from darkroom.run.manifest import Entry
 from functions import submit_job
 from functions.intake import markers
-from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import RunRecord, State
 from functions.runs.wording import words
 from tests.chaos.accounts import places_of

@@ -20,6 +20,8 @@ from tests.functions.erasure import corpus
 from tests.functions.erasure.corpus import ask, really
 from tests.functions.erasure.two_batches import traces
 
+pytestmark = pytest.mark.long
+
 UPLOADS = 20_000
 AN_INVOCATION = 2_500  # the template's batch size
 BATCHES = ("spring", "summer", "autumn")

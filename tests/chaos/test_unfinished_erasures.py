@@ -20,7 +20,7 @@ from darkroom.erasure.uploads import Left, Uploads
 from darkroom.layout import ERASURES, Run, erasure_certificate
 from darkroom.run import receipt
 from functions.repair.retry import retry_failed
-from functions.runs.closing import ClosingRules
+from functions.runs.batch_complete import ClosingRules
 from functions.runs.records import State
 from functions.runs.wording import words
 from tests.functions.cloud.world import PlantedError, World
@@ -28,6 +28,8 @@ from tests.functions.erasure.corpus import ask, really
 from tests.functions.erasure.two_batches import digest, traces
 
 GONE, COPY = "spring/2.jpg", "autumn/copy.jpg"
+pytestmark = pytest.mark.long
+
 POISON = "spring/poison.jpg"
 RULES = ClosingRules(0, 0, 0)
 

@@ -160,6 +160,7 @@ def test_another_backbone_for_the_same_results(
     assert "use the model they were made with, or another output" in answer.stderr
 
 
+@pytest.mark.long
 def test_a_job_that_breaks_is_reported(photos: Photos, tmp_path: Path, model_file: Path) -> None:
     out = tmp_path / "out"
     (out / "Results").mkdir(parents=True)

@@ -61,7 +61,7 @@ def test_drift_makes_a_version_that_holds_every_run(
     assert (np.sum(new * old[nearest], axis=1) >= 0).all()
 
 
-@pytest.mark.parametrize("count", [30, 120])
+@pytest.mark.parametrize("count", [30, pytest.param(120, marks=pytest.mark.long)])
 def test_pca_equals_spark_ml_up_to_sign(
     engine: Engine, photos: Photos, tmp_path: Path, onnx_bytes: bytes, count: int
 ) -> None:

@@ -62,6 +62,7 @@ def logged(answer: subprocess.CompletedProcess[str]) -> dict[str, object]:
     return found
 
 
+@pytest.mark.long
 def test_a_manifest_in_a_receipt_out(
     packages: Path, photos: Callable[..., Path], tmp_path: Path, model_file: Path
 ) -> None:

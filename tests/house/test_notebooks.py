@@ -13,6 +13,8 @@ from nbclient import NotebookClient
 from tests.project import ROOT
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.long
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -12,6 +12,8 @@ from local_cloud.spark import java
 from local_cloud.spark.java import java_home, java_major
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def tools_without_java(tmp_path: Path) -> str:

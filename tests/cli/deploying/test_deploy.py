@@ -27,6 +27,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("build")
 
 
+@pytest.mark.long
 def test_the_archive_holds_all_that_the_job_imports(builds: Path) -> None:
     """In a Python 3.11 that sees nothing else but NumPy; on the machine's own architecture."""
     archive = build_environment(builds, "X86_64")
@@ -58,12 +59,14 @@ def test_the_same_content_gives_the_same_archive(tmp_path: Path) -> None:
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
 
 
+@pytest.mark.long
 def test_the_other_architecture_has_wheels_too(builds: Path) -> None:
     build.install(build.ROOT / "requirements" / "executors.txt", builds, "aarch64", "3.11")
     (machine_code,) = (builds / "onnxruntime" / "capi").glob("onnxruntime_pybind11_state*.so")
     assert machine_code.read_bytes()[18:20] == b"\xb7\x00"  # ELF's number of aarch64
 
 
+@pytest.mark.long
 def test_the_functions_fit_into_lambda(builds: Path) -> None:
     build_functions(builds, dependencies=True)
     for name in ("functions", "catalog"):

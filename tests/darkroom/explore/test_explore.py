@@ -19,7 +19,7 @@ from darkroom.explore.map import make_map
 from darkroom.explore.outliers import NEIGHBOUR, outliers
 from darkroom.explore.sample import smallest_contents
 from darkroom.explore.similar import find, similar
-from darkroom.explore.thumbnails import thumbnails
+from darkroom.explore.stored_thumbnails import thumbnails
 from darkroom.layout import Run
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import PCA_SCHEMA, THUMBNAILS_SCHEMA, to_parquet

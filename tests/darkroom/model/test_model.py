@@ -71,6 +71,7 @@ def test_features_equal_those_of_keras_on_photographs(keras_model: Any) -> None:
         assert cosine > 0.99999
 
 
+@pytest.mark.long
 def test_the_same_weights_give_the_same_file(
     known_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,12 +15,14 @@ from darkroom.errors import UsageError
 from darkroom.layout import ERASURES, Run
 from darkroom.run import receipt
 from functions.repair.retry import retry_failed, retry_rejected
-from functions.runs.closing import ClosingRules
+from functions.runs.batch_complete import ClosingRules
 from functions.runs.records import State
 from functions.runs.wording import title, words
 from tests.functions.cloud.world import PlantedError, World
 from tests.functions.erasure.corpus import ask, really
 from tests.functions.erasure.two_batches import digest, erase, traces
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tests.functions.erasure.corpus import ask, really
 from tests.functions.erasure.two_batches import COPY, GONE, traces
 from tests.functions.faults.test_faults import Forks, planted
 
+pytestmark = pytest.mark.long
+
 _MOVING = {"revision", "opened_at", "changed_at", "last_upload_at", "sealed_at", "submitted_at",
            "client_token", "job_run_id", "uploads", "size_bytes", "parts"}  # fmt: skip
 _OF_ATTEMPTS = {"attempt", "give_up_after", "billed_attempt", "vcpu_hours", "memory_gb_hours",

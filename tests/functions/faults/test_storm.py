@@ -14,6 +14,8 @@ from functions.runs.records import State
 from tests.functions.cloud.invocations import sqs_record
 from tests.functions.cloud.world import World
 
+pytestmark = pytest.mark.long
+
 EVENTS = 100_000
 AN_INVOCATION = 2_500  # the template's batch size
 BATCHES = ("spring", "summer", "autumn")

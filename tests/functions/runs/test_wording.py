@@ -7,7 +7,7 @@ from time import time
 
 import pytest
 
-from functions.runs.closing import MOST_PARTS, ClosingRules, closing_of
+from functions.runs.batch_complete import MOST_PARTS, ClosingRules, closing_of
 from functions.runs.records import RunRecord, State
 from functions.runs.wording import words
 

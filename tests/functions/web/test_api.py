@@ -231,7 +231,7 @@ def test_a_fault_of_ours_says_no_more_than_that(
     def fail(self: Any) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("functions.web.runs_view.RunsView.batches", fail)
+    monkeypatch.setattr("functions.web.batches_view.RunsView.batches", fail)
     answer = ask(world, "/api/batches")
     assert answer.status == 500
     assert "secret" not in answer.body

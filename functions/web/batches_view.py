@@ -16,11 +16,11 @@ from darkroom.run import receipt
 from darkroom.run.progress import Progress, read_progress
 from darkroom.storage.parquet import from_parquet
 from functions.aws.bucket import Bucket
-from functions.runs.closing import ClosingRules, closing_of
+from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import FINISHED, RunRecord, State
 from functions.runs.table import RunTable
 from functions.runs.wording import words
-from functions.web.batches import all_runs, existing_runs, runs_of
+from functions.web.known_batches import all_runs, existing_runs, runs_of
 from functions.web.links import Links
 from functions.web.names import id_of
 from functions.web.problems import ProblemError, not_found

@@ -1,0 +1,54 @@
+"""Whether a run's coordinates are in the version in force, or a new one is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from darkroom.coordinates import pca
+from darkroom.coordinates.pca import KEEP_SHARE, Pca
+from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.versions import (
+    Version,
+    current_version,
+    next_version,
+    require_backbone,
+)
+from darkroom.images.backbone import backbone_id
+from darkroom.layout import Run
+from darkroom.storage.opening import open_store
+from emr_serverless_job.engine import Engine
+from emr_serverless_job.request import Request
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The version that a run's coordinates are in, and how much of the variance it keeps."""
+
+    version: Version
+    refitted: bool
+    variance_kept: float
+
+
+def decide(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Decision:
+    """Keep the current basis, or fit the next version."""
+    store = open_store(request.output)
+    require_backbone(store, backbone_id(request.model))
+    current = current_version(store)
+    best = _fit(engine, request, earlier, merged)
+    if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
+        return Decision(current, False, pca.explained(current.basis, merged))
+    fitted = best if current is None else pca.align_signs(best, current.basis)
+    version = replace(next_version(store), basis=fitted)
+    return Decision(version, True, pca.explained(fitted, merged))
+
+
+def _fit(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
+    own = pca.fit(merged)
+    if request.pca == "merged":
+        return own
+    store = open_store(request.output)
+    files = [key for run in [*earlier, request.run] for key in store.list(run.results, ".parquet")]
+    from emr_serverless_job.on_spark import session_of
+    from emr_serverless_job.spark_ml import fit_with_spark
+
+    return fit_with_spark(session_of(engine), request.output, files, own)
