@@ -23,6 +23,7 @@ from cli.on_stack.stack import Stack
 from cli.on_stack.status import wait_until_finished
 from cli.on_this_machine.home import ensure_model, home
 from cli.pictures.map import draw_map
+from cli.terminal.say import say
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.printable import printable
 from darkroom.run import receipt
@@ -43,67 +44,69 @@ def demo(photos: Path, out: Path) -> None:
         raise UsageError(f"{photos} is no folder with pictures")
     model, began = ensure_model().path, monotonic()
 
-    def say(text: str) -> None:
-        print(f"{monotonic() - began:6.1f} s  {printable(text)}", flush=True)
+    def timed(text: str) -> None:
+        say(f"{monotonic() - began:6.1f} s  {printable(text)}")
 
-    with _cloud(out / "cloud", say) as cloud:
+    with _cloud(out / "cloud", timed) as cloud:
         stack = deploy_locally(STACK, cloud, model, QUIET_SECONDS)
-        say("deployed template.yaml: buckets, queues, table, functions, Spark application, catalog")
+        timed(
+            "deployed template.yaml: buckets, queues, table, functions, Spark application, catalog"
+        )
         batch = photos.resolve().name
-        _drop(stack, photos, batch, say)
-        record = wait_until_finished(stack, batch, on_change=lambda r: _tell(stack, r, say))
+        _drop(stack, photos, batch, timed)
+        record = wait_until_finished(stack, batch, on_change=lambda r: _tell(stack, r, timed))
         if record.state != State.DONE:
             raise DarkroomError(f"the run failed: {record.reason}")
         results = out / "results"
-        say(f"{get_batch(stack, batch, results).files} files of results fetched")
+        timed(f"{get_batch(stack, batch, results).files} files of results fetched")
         _sum_up(stack, record)
         drawn = draw_map(LocalStore(results), photos.resolve().parent, out / "map.png")
-        print(
+        say(
             f"  files       {results}: Results/ Results_PCA/ Results_CSV/ Rejected/ "
             "Thumbnails/ receipts/"
         )
-        print(f"  map         {out / 'map.png' if drawn else 'none: there is nothing to draw'}")
+        say(f"  map         {out / 'map.png' if drawn else 'none: there is nothing to draw'}")
 
 
 @contextmanager
-def _cloud(folder: Path, say: Say) -> Iterator[control.LocalCloud]:
+def _cloud(folder: Path, timed: Say) -> Iterator[control.LocalCloud]:
     cloud = control.start(folder, home(), None, os.cpu_count() or 1)
     try:
-        say(f"local cloud up at {cloud.endpoint} (no account, no Docker)")
+        timed(f"local cloud up at {cloud.endpoint} (no account, no Docker)")
         control.use(cloud)
         yield cloud
     finally:
         control.stop(folder)
-        say("local cloud stopped")
+        timed("local cloud stopped")
 
 
-def _drop(stack: Stack, photos: Path, batch: str, say: Say) -> None:
+def _drop(stack: Stack, photos: Path, batch: str, timed: Say) -> None:
     """With the AWS CLI itself, as anybody would."""
     command = ["s3", "cp", "--recursive", "--only-show-errors", str(photos),
                f"s3://{stack.uploads}/{batch}/"]  # fmt: skip
-    say(f"$ aws {' '.join(command)}")
+    timed(f"$ aws {' '.join(command)}")
     subprocess.run([sys.executable, "-m", "awscli", *command], check=True)
-    say("uploaded; from here on nobody does anything")
+    timed("uploaded; from here on nobody does anything")
 
 
-def _tell(stack: Stack, record: RunRecord, say: Say) -> None:
-    say(f"run {record.run} {record.state:9}  {words(record, stack.closing_rules)}")
+def _tell(stack: Stack, record: RunRecord, timed: Say) -> None:
+    timed(f"run {record.run} {record.state:9}  {words(record, stack.closing_rules)}")
 
 
 def _sum_up(stack: Stack, record: RunRecord) -> None:
     account = receipt.unpack(stack.results.read(record.key.receipt))
-    print(f"\nbatch {printable(record.batch)}, run {record.run}: done")
-    print(f"  receipt     {account.equation}")
+    say(f"\nbatch {printable(record.batch)}, run {record.run}: done")
+    say(f"  receipt     {account.equation}")
     for reason, count in account.rejected_by_reason.items():
-        print(f"              {count} {reason}")
+        say(f"              {count} {reason}")
     if account.skipped:
-        print(f"  skipped     {account.skipped} files that are no images")
+        say(f"  skipped     {account.skipped} files that are no images")
     if note := account.pca:
         kept = f"{note.variance_kept:.1%} of the variance kept"
-        print(f"  PCA         version {note.version}, {kept}")
-    print(f"  cost        {record.cost:.4f} {record.currency} as EMR Serverless would bill it: "
+        say(f"  PCA         version {note.version}, {kept}")
+    say(f"  cost        {record.cost:.4f} {record.currency} as EMR Serverless would bill it: "
           f"{record.vcpu_hours:.4f} vCPU-hours, {record.memory_gb_hours:.4f} GB-hours")  # fmt: skip
-    print(f"  catalog     {', '.join(_tables(stack))}")
+    say(f"  catalog     {', '.join(_tables(stack))}")
 
 
 def _tables(stack: Stack) -> list[str]:

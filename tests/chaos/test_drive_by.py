@@ -12,27 +12,22 @@ import boto3
 import pytest
 
 from benchmarks.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
-from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
 from local_cloud import control
 from tests.browser import open_page
-from tests.conftest import jpeg
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def picture(stack: Stack) -> None:
-    put_bytes(stack, "site/1.jpg", jpeg(1))
-    put_bytes(stack, "site/_READY", b'{"images": 1000}')  # it stays open
+pytestmark = [
+    pytest.mark.usefixtures("picture"),
+    pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM),
+]
 
 
 _DRIVE_BY = """
 const base = "%(endpoint)s", bucket = "%(uploads)s", got = [];
 const code = btoa("def handler(e, c): open('/tmp/owned', 'w')");
 const tries = [
-  ["GET", "/"], ["GET", `/${bucket}?list-type=2`], ["GET", `/${bucket}/site/1.jpg`],
-  ["PUT", `/${bucket}/site/evil.jpg`, "evil"], ["DELETE", `/${bucket}/site/1.jpg`],
+  ["GET", "/"], ["GET", `/${bucket}?list-type=2`], ["GET", `/${bucket}/port/1.jpg`],
+  ["PUT", `/${bucket}/port/evil.jpg`, "evil"], ["DELETE", `/${bucket}/port/1.jpg`],
   ["GET", "/2015-03-31/functions/"],
   ["POST", "/2015-03-31/functions", JSON.stringify({FunctionName: "evil", Runtime: "python3.11",
     Handler: "a.handler", Role: "arn:aws:iam::000000000000:role/x", Code: {ZipFile: code}})],
@@ -48,7 +43,7 @@ for (const mode of ["cors", "no-cors"])
 const form = document.createElement("form");
 Object.assign(form, {method: "post", enctype: "multipart/form-data", target: "frame",
                      action: `${base}/${bucket}`});
-for (const [name, value] of [["key", "site/formed.jpg"], ["file", "evil"]]) {
+for (const [name, value] of [["key", "port/formed.jpg"], ["file", "evil"]]) {
   const field = Object.assign(document.createElement("input"), {name, value});
   form.append(field);
 }

@@ -164,7 +164,7 @@ def test_a_file_that_grows_while_it_is_read_is_not_taken_for_whole(tmp_path: Pat
         return told
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("darkroom.storage.store.os.fstat", then_it_grows)
+        patch.setattr("darkroom.storage.local.os.fstat", then_it_grows)
         with pytest.raises(OSError, match="it changed while it was read"):
             read_regular(file)
     assert len(read_regular(file)) == 1001

@@ -20,6 +20,8 @@ from tests.chaos.accounts import places_of
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import really
 
+pytestmark = pytest.mark.long
+
 RULES = ClosingRules(quiet_seconds=120, marker_seconds=15, max_age_seconds=21600)
 _HOSTILE = {
     "39-digits": b'{"images": ' + b"9" * 39 + b"}",

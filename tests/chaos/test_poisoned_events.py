@@ -16,6 +16,8 @@ from tests.chaos.poison import RECORDS, PoisonError
 from tests.functions.cloud.invocations import sqs_record
 from tests.functions.cloud.world import World
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("poison", RECORDS.values(), ids=RECORDS)
 def test_collecting_a_poisoned_event_fails_alone(

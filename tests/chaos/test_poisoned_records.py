@@ -24,6 +24,8 @@ from tests.chaos.test_markers import RULES
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask, really
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def world(world: World) -> Iterator[World]:

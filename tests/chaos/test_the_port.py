@@ -151,7 +151,7 @@ def test_chunks_that_are_signed_are_taken_and_forged_ones_are_not(
     cloud: control.LocalCloud, stack: Stack
 ) -> None:
     """As SDKs for Java and others send uploads over plain HTTP."""
-    path, body = f"/{stack.uploads}/chunks.jpg", jpeg(3)
+    path, body = f"/{stack.uploads}/port/chunks.jpg", jpeg(3)
     stated = {
         "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
         "x-amz-decoded-content-length": str(len(body)),
@@ -177,10 +177,10 @@ def test_chunks_that_are_signed_are_taken_and_forged_ones_are_not(
     first, signature = chunk(body, seed)
     last, _ = chunk(b"", signature)
     assert ask(cloud, "PUT", path, headers, first + last).status == HTTPStatus.OK
-    assert stack.s3.get_object(Bucket=stack.uploads, Key="chunks.jpg")["Body"].read() == body
+    assert stack.s3.get_object(Bucket=stack.uploads, Key="port/chunks.jpg")["Body"].read() == body
     forged = first.replace(body[:20], b"x" * 20)
     assert ask(cloud, "PUT", path, headers, forged + last).status == HTTPStatus.FORBIDDEN
-    stack.s3.delete_object(Bucket=stack.uploads, Key="chunks.jpg")
+    stack.s3.delete_object(Bucket=stack.uploads, Key="port/chunks.jpg")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The roles of `template.yaml`, proved both ways on what the suite has really asked for: nothing
 that is needed is denied, and nothing is allowed that nobody needs.
 
-`make test` runs it at its end. By itself it needs the notes of a run of the others:
-`DARKROOM_NOTES=folder`.
+`make check` runs it at its end, `make test` the first half. By itself it needs the notes of a run
+of the others: `DARKROOM_NOTES=folder`.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ def test_nothing_that_is_needed_is_denied() -> None:
     assert denied == []
 
 
+@pytest.mark.long  # what `make test` leaves out has asked for some of them
 def test_every_grant_is_needed() -> None:
     """Without any one of them something that was asked for is denied."""
     survivors = []
@@ -143,7 +144,7 @@ def test_no_role_acts_elsewhere(role: str) -> None:
 
 
 def test_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    """Said at the end of `make test`."""
+    """Said at the end."""
     actions = {ask.action for _, ask in everything()}
     with capsys.disabled():
         print(f"\n{len(everything())} permissions asked for, {len(actions)} distinct actions; "

@@ -23,17 +23,11 @@ from tests.functions.erasure.two_batches import (
     BODIES,
     COPY,
     GONE,
-    build,
     digest,
     erase,
     everything,
     traces,
 )
-
-
-@pytest.fixture
-def corpus(world: World) -> World:
-    return build(world)
 
 
 def test_a_key_goes_with_its_copies_from_everywhere(corpus: World) -> None:
@@ -93,6 +87,7 @@ def test_a_batch_goes_as_a_whole(corpus: World) -> None:
     assert receipt.unpack(corpus.results.read(Run("autumn", 1).receipt)).processed == 1
 
 
+@pytest.mark.long
 def test_the_model_stays_where_it_has_never_seen_the_image(corpus: World) -> None:
     corpus.upload("late/1.jpg", b"late")
     corpus.upload("late/2.jpg", b"later")
@@ -103,6 +98,7 @@ def test_the_model_stays_where_it_has_never_seen_the_image(corpus: World) -> Non
     assert b"late/2.jpg" in corpus.results.read(Run("late", 1).csv)
 
 
+@pytest.mark.long
 def test_the_last_image_leaves_no_model(world: World) -> None:
     world.job = really
     world.upload("spring/1.jpg", b"one")
@@ -115,6 +111,7 @@ def test_the_last_image_leaves_no_model(world: World) -> None:
     assert (world.record("spring", 2).state, world.record("spring", 2).pca_version) == ("DONE", 2)
 
 
+@pytest.mark.long
 def test_copies_can_be_kept(corpus: World) -> None:
     told = erase(corpus, "20-r1", Selector("keys", (GONE,)), keep_copies=True)
     assert traces(corpus, GONE, digest(b"a newer picture")) == []
@@ -148,6 +145,7 @@ def test_certificates_are_signed_and_name_nobody(corpus: World) -> None:
     assert "ab" * 16 not in repr(list(everything(corpus)))
 
 
+@pytest.mark.long
 def test_unfinished_uploads_go_too(corpus: World) -> None:
     s3 = corpus.s3
     s3.create_multipart_upload(Bucket="uploads", Key=GONE)
@@ -159,6 +157,7 @@ def test_unfinished_uploads_go_too(corpus: World) -> None:
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="results")
 
 
+@pytest.mark.long
 def test_no_image_is_read(corpus: World) -> None:
     read: list[str] = []
     events = corpus.s3.meta.events

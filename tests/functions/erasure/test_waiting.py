@@ -14,6 +14,8 @@ from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask
 from tests.functions.erasure.two_batches import GONE, digest, erase, traces
 
+pytestmark = pytest.mark.long
+
 
 def test_a_late_event_does_not_bring_an_upload_back(corpus: World) -> None:
     event = corpus.upload("late/1.jpg", b"late")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.browser import chromium
+from benchmarks.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
 from cli.on_stack.stack import Stack
 from local_cloud import control
 from tests.browser import open_page
@@ -19,6 +19,8 @@ HOSTILE = "\"><img src=x onerror=document.title='owned'>.jpg"
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip(NEEDS_CHROMIUM)
     with chromium() as started:
         yield started
 
