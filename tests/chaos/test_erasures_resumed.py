@@ -25,6 +25,7 @@ from tests.chaos.test_unfinished_erasures import (
     signed,
     world,
 )
+from tests.functions.cloud.in_order import read_in_order
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask
 from tests.functions.erasure.two_batches import digest, traces
@@ -45,10 +46,7 @@ def test_a_run_that_took_the_number_of_a_forgotten_one_is_another(
 ) -> None:
     """The erasure of a batch died for good; a second one was asked for, and done; the batch came
     again, and has a run 1 again. Then the first is retried."""
-    for module in ("search", "planning", "erase", "verify", "mentions"):
-        monkeypatch.setattr(
-            f"darkroom.erasure.{module}.read_ahead", lambda read, items, depth: map(read, items)
-        )
+    read_in_order(monkeypatch)
     world.on_call = dies_after(world, call)
     ask(world, "20-r1", Selector("batch", ("spring",)))
     world.pump()

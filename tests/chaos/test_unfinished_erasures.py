@@ -23,6 +23,7 @@ from functions.repair.retry import retry_failed
 from functions.runs.batch_complete import ClosingRules
 from functions.runs.records import State
 from functions.runs.wording import words
+from tests.functions.cloud.in_order import read_in_order
 from tests.functions.cloud.world import PlantedError, World
 from tests.functions.erasure.corpus import ask, really
 from tests.functions.erasure.two_batches import digest, traces
@@ -255,10 +256,7 @@ def test_an_erasure_that_died_for_good_somewhere_lets_others_pass_and_is_finishe
 ) -> None:
     """Both attempts die after so many calls. Then a batch is worked, with a new PCA version fitted
     on whatever the erasure has left, and a failed run is retried; then the erasure is."""
-    for module in ("search", "planning", "erase", "verify", "mentions"):
-        monkeypatch.setattr(
-            f"darkroom.erasure.{module}.read_ahead", lambda read, items, depth: map(read, items)
-        )
+    read_in_order(monkeypatch)
     world.job_fails = lambda attempt: True
     world.upload("summer/7.jpg", b"two")  # the same picture, in a run that failed
     world.upload("summer/8.jpg", b"eight")

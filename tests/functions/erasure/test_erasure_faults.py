@@ -17,6 +17,7 @@ import pytest
 from darkroom.erasure.request import Selector
 from darkroom.run import manifest
 from functions.runs.records import State
+from tests.functions.cloud.in_order import read_in_order
 from tests.functions.cloud.resources import new_world
 from tests.functions.cloud.world import STACK_TABLES, World
 from tests.functions.erasure.corpus import ask, really
@@ -29,11 +30,6 @@ _MOVING = {"revision", "opened_at", "changed_at", "last_upload_at", "sealed_at",
            "client_token", "job_run_id", "uploads", "size_bytes", "parts"}  # fmt: skip
 _OF_ATTEMPTS = {"attempt", "give_up_after", "billed_attempt", "vcpu_hours", "memory_gb_hours",
                 "storage_gb_hours", "cost"}  # fmt: skip
-_READ_AHEAD = (
-    "functions.submission.sealing", "darkroom.run.csv_export", "darkroom.run.receipt",
-    "darkroom.erasure.search", "darkroom.erasure.planning", "darkroom.erasure.erase",
-    "darkroom.erasure.verify", "darkroom.erasure.mentions",
-)  # fmt: skip
 
 
 def small_corpus(world: World) -> None:
@@ -120,8 +116,7 @@ def test_an_erasure_that_is_killed_anywhere_is_finished(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for module in _READ_AHEAD:
-        monkeypatch.setattr(f"{module}.read_ahead", lambda read, items, depth: map(read, items))
+    read_in_order(monkeypatch)
     forks = Forks(tmp_path)
     names: list[str] = []
 

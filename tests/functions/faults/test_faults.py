@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from functions.runs.records import State
+from tests.functions.cloud.in_order import read_in_order
 from tests.functions.cloud.resources import new_world
 from tests.functions.cloud.world import PlantedError, World
 
@@ -143,12 +144,7 @@ def test_a_fault_after_any_call_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for module in (
-        "functions.submission.sealing",
-        "darkroom.run.csv_export",
-        "darkroom.run.receipt",
-    ):
-        monkeypatch.setattr(f"{module}.read_ahead", lambda read, items, depth: map(read, items))
+    read_in_order(monkeypatch)
     forks = Forks(tmp_path)
     try:
         undisturbed, calls = played(scenario, tmp_path / "world", forks)
