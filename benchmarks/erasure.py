@@ -24,6 +24,7 @@ from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
 from cli.on_stack.status import wait_until_finished
 from cli.on_this_machine.home import ensure_model, home
+from darkroom import manifest
 from darkroom.coordinates import pca, statistics, versions
 from darkroom.coordinates.corpus import project_file, statistics_of_files
 from darkroom.coordinates.statistics import Statistics
@@ -32,9 +33,9 @@ from darkroom.erasure.request import Selector
 from darkroom.errors import DarkroomError
 from darkroom.images.backbone import backbone_id
 from darkroom.layout import ERASURES, Run, part_file
-from darkroom.run import manifest, receipt
+from darkroom.manifest import Entry
+from darkroom.run import receipt
 from darkroom.run.csv_export import export_csv
-from darkroom.run.manifest import Entry
 from darkroom.run.receipt import Duplicates, PcaNote, Receipt
 from darkroom.storage.parquet import (
     COMPONENTS,

@@ -16,10 +16,11 @@ from benchmarks.record import middle, save
 from cli.on_this_machine.home import ensure_model, home
 from darkroom.images.backbone import load_backbone
 from darkroom.images.features import EMBED_BATCH
-from darkroom.images.reading import Limits, Pixels, read_image
+from darkroom.images.outcome import Limits, Pixels
+from darkroom.images.reading import read_image
 from darkroom.layout import Run
+from darkroom.manifest import Entry
 from darkroom.run.folder import walk_folder
-from darkroom.run.manifest import Entry
 from darkroom.storage.local import LocalStore
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request

@@ -22,7 +22,7 @@ from darkroom.errors import UsageError
 from darkroom.explore.images import CACHED_BYTES
 from darkroom.explore.map import MOST_POINTS
 from darkroom.explore.outliers import SAMPLE
-from darkroom.images.reading import Limits
+from darkroom.images.outcome import Limits
 from darkroom.storage.parquet import COMPONENTS
 from emr_serverless_job.featurize import PART_IMAGES
 from functions.submission.job_runs import worker_conf

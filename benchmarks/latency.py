@@ -14,7 +14,7 @@ from benchmarks.featurization import job_rate
 from benchmarks.pictures import photographs_in, repeated
 from benchmarks.record import middle, save
 from cli.on_this_machine.home import ensure_model
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 
 IMAGES, ROUNDS, DELAY_SECONDS = 2_000, 2, 0.03
 METHOD = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from darkroom.images.reading import IMAGE_ENDINGS
+from darkroom.images.recognising import IMAGE_ENDINGS
 
 DEMO_CROPS = 25
 CROP_PIXELS = (320, 256)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from darkroom.coordinates import pca
 from darkroom.coordinates.statistics import statistics_of
 from darkroom.images.backbone import load_backbone
-from darkroom.images.reading import Limits, Pixels, read_image
+from darkroom.images.outcome import Limits, Pixels
+from darkroom.images.reading import read_image
 
 EMBED_BATCH = 8
 WORKERS = 2

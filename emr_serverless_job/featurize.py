@@ -14,9 +14,9 @@ from darkroom.erasure.block_list import BlockList
 from darkroom.images.backbone import Backbone, backbone_id, load_backbone
 from darkroom.images.features import featurize
 from darkroom.images.fetch import Fetched, fetch
-from darkroom.images.reading import Limits
+from darkroom.images.outcome import Limits
 from darkroom.layout import Run, part_file
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import to_parquet
 from emr_serverless_job.engine import Engine, Shared, Tally, rows_of

@@ -17,8 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from darkroom.errors import UsageError
 from darkroom.images.fetch import Fetched, fetch
-from darkroom.images.reading import Limits, Rejection
-from darkroom.run.manifest import Entry
+from darkroom.images.outcome import Limits, Rejection
+from darkroom.manifest import Entry
 from emr_serverless_job.engine import Engine, rows_of
 from emr_serverless_job.on_spark import Settled, session_of
 

@@ -23,16 +23,17 @@ from time import time
 
 from pyspark.sql import SparkSession
 
+from darkroom import manifest
 from darkroom.erasure import block_list
 from darkroom.errors import DarkroomError
-from darkroom.images.reading import Limits
+from darkroom.images.outcome import Limits
 from darkroom.layout import Run, run_in
+from darkroom.manifest import Entry
 from darkroom.regions import region_of, require_eu
-from darkroom.run import manifest
-from darkroom.run.manifest import Entry
 from darkroom.run.progress import ProgressNote
 from darkroom.storage.opening import open_store, read_uri
 from emr_serverless_job.erase import parse_erasure, run_erasure
+from emr_serverless_job.listing import list_store
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
@@ -67,7 +68,7 @@ def parse(arguments: Sequence[str]) -> Request:
     if not run.batch or not run.number:
         parser.error("say which run: by --run-of, or by --batch and --run")
     if options.input:
-        entries = manifest.list_store(options.input)
+        entries = list_store(options.input)
     else:
         entries = _entries(options.manifest or [f"{options.output.rstrip('/')}/{run.manifest}"])
     return Request(

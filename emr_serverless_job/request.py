@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
-from darkroom.images.reading import Limits
+from darkroom.images.outcome import Limits
 from darkroom.layout import Run
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 
 
 @dataclass(frozen=True)

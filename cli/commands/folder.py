@@ -11,7 +11,7 @@ from cli.on_this_machine.home import ensure_model, home, model_words
 from cli.on_this_machine.run import RunOptions, run_folder
 from cli.terminal.left_out import follow_links_option
 from cli.terminal.say import say
-from darkroom.images.reading import Limits
+from darkroom.images.outcome import Limits
 
 
 @click.command()

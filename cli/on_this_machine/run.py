@@ -11,22 +11,23 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal, TextIO
 
+from cli.on_this_machine.what_is_new import next_run
 from cli.terminal.left_out import require_all_reached, say_left_out
 from cli.terminal.progress import Progress
 from cli.terminal.say import say
+from darkroom import manifest
 from darkroom.coordinates.versions import current_version
 from darkroom.errors import DarkroomError, UsageError
-from darkroom.images.reading import Limits
+from darkroom.images.outcome import Limits
 from darkroom.layout import CURRENT_PCA, Run
+from darkroom.manifest import Entry
 from darkroom.printable import printable
-from darkroom.run import manifest, receipt
+from darkroom.run import receipt
 from darkroom.run.csv_export import export_csv
 from darkroom.run.folder import scan_folder
-from darkroom.run.manifest import Entry
 from darkroom.run.receipt import Receipt
 from darkroom.storage.local import LocalStore, clear_partial
-from darkroom.storage.opening import open_store
-from darkroom.storage.parquet import COMPONENTS, from_parquet
+from darkroom.storage.parquet import COMPONENTS
 from emr_serverless_job.engine import NEEDS_SPARK, Engine
 from emr_serverless_job.on_threads import OnThreads
 from emr_serverless_job.request import Request
@@ -107,36 +108,6 @@ def _check_folders(options: RunOptions) -> str:
     return batch
 
 
-def next_run(results: LocalStore, batch: str, listed: list[Entry]) -> tuple[Run, list[Entry]]:
-    """The batch's next run, and the files that no finished run of it has seen as they are now.
-
-    A file that could not be read then and can be now was not seen.
-    """
-    finished = [run for run in receipt.done_runs(results) if run.batch == batch]
-    seen = {file for run in finished for file in _seen(results, run)}
-    number = max((run.number for run in finished), default=0) + 1
-    return Run(batch, number), [entry for entry in listed if (entry.key, entry.etag) not in seen]
-
-
-def _seen(results: LocalStore, run: Run) -> Iterator[tuple[str, str]]:
-    """Key and ETag of the files that the run has dealt with."""
-    rejected = results.list(run.rejected, ".parquet")
-    rows = [row for key in rejected for row in from_parquet(results.read(key)).to_pylist()]
-    missing = {row["path"] for row in rows if row["reason"] == "missing"}
-    for part in results.list(run.manifest):
-        for entry in manifest.unpack(results.read(part)):
-            if entry.key not in missing or not _readable(entry):
-                yield entry.key, entry.etag
-
-
-def _readable(entry: Entry) -> bool:
-    try:
-        open_store(entry.store).read(entry.key)
-    except DarkroomError:
-        return False
-    return True
-
-
 def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -> Request:
     if not model.is_file():
         raise UsageError(f"no model file at {model}")
@@ -209,7 +180,7 @@ def export_stale(results: LocalStore) -> None:
 
 
 def _draw(options: RunOptions, results: LocalStore) -> None:
-    from cli.pictures.map import draw_map
+    from cli.pictures.map import draw_map  # Matplotlib takes a second to import
 
     target = options.out / "map.png"
     drawn = draw_map(results, options.folder.resolve().parent, target)

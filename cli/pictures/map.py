@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from darkroom.coordinates.vectors import vectors_of
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import CURRENT_PCA, pca_model
+from darkroom.explore.stored_thumbnails import all_thumbnails
+from darkroom.layout import CURRENT_PCA, Run, pca_model
 from darkroom.run import receipt
 from darkroom.storage.parquet import from_parquet
 from darkroom.storage.store import Store
@@ -29,9 +33,10 @@ def draw_map(results: Store, root: Path, target: Path) -> bool:
     `root` is the folder that the paths in the results start from. False where there is nothing
     to draw.
     """
-    table = _coordinates(results)
-    if table is None:
+    placed = _coordinates(results)
+    if not placed:
         return False
+    table = pa.concat_tables(rows for _, rows in placed)
     import matplotlib
 
     matplotlib.use("Agg")
@@ -43,24 +48,37 @@ def draw_map(results: Store, root: Path, target: Path) -> bool:
     points = vectors_of(table["pca"])[:, :2]
     colours = _draw_points(left, table["label"].to_pylist(), points)
     if len(points) <= THUMBNAILS:
-        _draw_thumbnails(left, [root / path for path in table["path"].to_pylist()], points, colours)
+        _draw_thumbnails(left, list(_pictures(results, placed, root)), points, colours)
     _draw_scree(right, results)
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
     return True
 
 
-def _coordinates(results: Store) -> pa.Table | None:
+def _coordinates(results: Store) -> list[tuple[Run, pa.Table]]:
+    """Each run's rows in the version in force; none where there is no version."""
     try:
         version = int(json.loads(results.read(CURRENT_PCA))["version"])
     except ObjectNotFoundError:
-        return None
-    folders = [run.results_pca(version) for run in receipt.done_runs(results)]
-    files = [key for folder in folders for key in results.list(folder, ".parquet")]
-    if not files:
-        return None
+        return []
     columns = ["path", "label", "pca"]
-    return pa.concat_tables([from_parquet(results.read(key), columns) for key in files])
+    return [
+        (run, from_parquet(results.read(key), columns))
+        for run in receipt.done_runs(results)
+        for key in results.list(run.results_pca(version), ".parquet")
+    ]
+
+
+def _pictures(
+    results: Store, placed: list[tuple[Run, pa.Table]], root: Path
+) -> Iterator[NDArray[np.uint8] | None]:
+    """Each image as its run kept it: other files may lie at its path now, or another folder's of
+    the same name. From the file where runs keep none."""
+    kept = {run: all_thumbnails(results, run) for run in {run for run, _ in placed}}
+    for run, rows in placed:
+        for path in rows["path"].to_pylist():
+            jpeg = kept[run].get(path)
+            yield _thumbnail(root / path if jpeg is None else io.BytesIO(jpeg))
 
 
 def _draw_points(axes: Any, labels: list[str], points: np.ndarray[Any, Any]) -> list[Any]:
@@ -91,23 +109,25 @@ def _palette(count: int) -> Any:
 
 
 def _draw_thumbnails(
-    axes: Any, paths: list[Path], points: np.ndarray[Any, Any], colours: list[Any]
+    axes: Any,
+    pictures: list[NDArray[np.uint8] | None],
+    points: np.ndarray[Any, Any],
+    colours: list[Any],
 ) -> None:
     """Each picture at its point, in a frame of its label's colour."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-    zoom = 0.8 if len(paths) <= THUMBNAILS // 4 else 0.5
-    for path, point, colour in zip(paths, points, colours, strict=True):
-        picture = _thumbnail(path)
+    zoom = 0.8 if len(pictures) <= THUMBNAILS // 4 else 0.5
+    for picture, point, colour in zip(pictures, points, colours, strict=True):
         if picture is not None:
             image = OffsetImage(picture, zoom=zoom)
             frame = {"edgecolor": colour, "linewidth": 1.5, "boxstyle": "square,pad=0"}
             axes.add_artist(AnnotationBbox(image, point, pad=0, bboxprops=frame))
 
 
-def _thumbnail(path: Path) -> np.ndarray[Any, Any] | None:
+def _thumbnail(file: Path | io.BytesIO) -> NDArray[np.uint8] | None:
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             image.draft("RGB", (2 * _THUMBNAIL_PIXELS, 2 * _THUMBNAIL_PIXELS))
             small = ImageOps.exif_transpose(image).convert("RGB")
             small.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError
 from darkroom.layout import BLOCK_LIST
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from darkroom.storage.conditional_write import write_on_condition
 from darkroom.storage.store import Requirement, Store
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from time import time
 from typing import Any
 
+from darkroom import manifest
 from darkroom.coordinates.pointer import current_number
 from darkroom.erasure import block_list, plan
 from darkroom.erasure.block_list import BlockList
@@ -25,8 +26,7 @@ from darkroom.erasure.uploads import Left, StoredVersion
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError, UsageError
 from darkroom.layout import Run, batch_of, run_of
-from darkroom.run import manifest
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from darkroom.storage.read_ahead import read_ahead
 
 _ROUNDS = 3

@@ -7,10 +7,11 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from darkroom import manifest
 from darkroom.erasure.shares import Share, without
 from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError, UsageError
-from darkroom.run import manifest, receipt
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
+from darkroom.run import receipt
 from darkroom.storage.conditional_write import write_on_condition
 from darkroom.storage.parquet import without_paths
 from darkroom.storage.store import Requirement, Store

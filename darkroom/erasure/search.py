@@ -7,10 +7,10 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote
 
+from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.layout import Run, run_of
-from darkroom.run import manifest
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from darkroom.storage.parquet import read_columns
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store

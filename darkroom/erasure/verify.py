@@ -9,8 +9,8 @@ from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan
 from darkroom.erasure.search import all_parts, all_rows
+from darkroom.manifest import Entry
 from darkroom.run import receipt
-from darkroom.run.manifest import Entry
 from darkroom.storage.read_ahead import read_ahead
 
 _LISTINGS = 8  # at once

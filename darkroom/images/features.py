@@ -14,7 +14,9 @@ from darkroom.coordinates.vectors import vector_column
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.images.backbone import Backbone
 from darkroom.images.fetch import Fetched
-from darkroom.images.reading import Limits, Pixels, Rejection, looks_like_image, read_image
+from darkroom.images.outcome import Limits, Pixels, Rejection
+from darkroom.images.reading import read_image
+from darkroom.images.recognising import kind_of, looks_like_image, what_to_do_with
 from darkroom.images.thumbnails import thumbnail, thumbnail_of_truncated
 from darkroom.layout import Run, label_of
 from darkroom.storage.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA
@@ -86,7 +88,7 @@ def _decoded(
         if digest is not None and blocked.blocks(digest):
             rows.rejected.append(_rejected_row(key, None, _ERASED))
             continue
-        outcome = read_image(data, backbone.size, limits) if isinstance(data, bytes) else data
+        outcome = _outcome(key, data, backbone, limits)
         if rows.thumbnails is not None:
             rows.thumbnails += _thumbnail_rows(key, digest, data, outcome, limits)
         if isinstance(outcome, Pixels):
@@ -94,6 +96,16 @@ def _decoded(
             yield outcome.array
         else:
             rows.rejected.append(_rejected_row(key, digest, outcome))
+
+
+def _outcome(
+    key: str, data: bytes | Rejection, backbone: Backbone, limits: Limits
+) -> Pixels | Rejection:
+    if isinstance(data, Rejection):
+        return data
+    if data and kind_of(data) is None and (words := what_to_do_with(key)):
+        return Rejection("unsupported_mode", words)
+    return read_image(data, backbone.size, limits)
 
 
 def _is_no_image(key: str, data: bytes | Rejection) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from darkroom.errors import ObjectNotFoundError, UnreadableObjectError
-from darkroom.images.reading import Limits, Rejection
-from darkroom.run.manifest import Entry
+from darkroom.images.outcome import Limits, Rejection
+from darkroom.manifest import Entry
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
 

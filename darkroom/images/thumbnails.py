@@ -7,7 +7,9 @@ import threading
 
 from PIL import Image, ImageFile
 
-from darkroom.images.reading import FORMATS, Limits, Pixels
+from darkroom.images.outcome import Limits, Pixels
+from darkroom.images.reading import open_image
+from darkroom.images.recognising import kind_of
 
 SIDE = 96  # pixels of the longer side
 _QUALITY = 65  # 1.9 KB and 0.2 ms; WebP would be two thirds of that, and take three times as long
@@ -38,9 +40,12 @@ def thumbnail_of_truncated(data: bytes, limits: Limits) -> bytes | None:
     None, too, where it has more pixels than the limit: it may have been refused before that was
     looked at.
     """
+    kind = kind_of(data)
+    if kind is None:
+        return None
     _lenient.here = True
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with open_image(data, kind) as image:
             if image.width * image.height > limits.max_pixels:
                 return None
             image.draft("RGB", (2 * SIDE, 2 * SIDE))

@@ -1,1 +1,1 @@
-"""What belongs to a run: what it was given, how far it is, its account, and its CSV."""
+"""What belongs to a run: the folder it is given, how far it is, its account, and its CSV."""

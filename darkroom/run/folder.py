@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from darkroom.manifest import Entry
 from darkroom.printable import printable
-from darkroom.run.manifest import Entry
 
 
 @dataclass(frozen=True, slots=True)

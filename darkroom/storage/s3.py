@@ -17,8 +17,10 @@ from darkroom.errors import (
     UsageError,
 )
 from darkroom.regions import region_of
+from darkroom.storage.s3_refusals import breaks_off, refused, refused_by_text
 from darkroom.storage.store import Requirement, Store, Versioned
 
+_READ_TRIES = 3  # of an answer that breaks off, which obstore does not try again
 _REFUSED_BY_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(^|/)\.{1,2}(/|$)")
 
 
@@ -45,20 +47,21 @@ class S3Store(Store):
     def read(self, key: str, version_id: str | None = None) -> bytes:
         """See `Store`. With `version_id`, that version, unless the object was deleted since."""
         import obstore
-        from obstore.exceptions import NotFoundError, PermissionDeniedError
+        from obstore.exceptions import BaseError
 
         full = self._prefix + key
         if _REFUSED_BY_OBSTORE.search(full):
             return self._read_by_boto3(full, version_id)
-        try:
-            answer = obstore.get(self._store, full)
-            if version_id not in (None, answer.meta["version"]):  # overwritten since
-                answer = obstore.get(self._store, full, options={"version": version_id})
-            return bytes(answer.bytes())
-        except (NotFoundError, FileNotFoundError) as error:
-            raise ObjectNotFoundError(f"{self.uri}/{key} is not there") from error
-        except (PermissionDeniedError, PermissionError) as error:
-            raise UnreadableObjectError(f"{self.uri}/{key}: access denied") from error
+        for left in reversed(range(_READ_TRIES)):
+            try:
+                answer = obstore.get(self._store, full)
+                if version_id not in (None, answer.meta["version"]):  # overwritten since
+                    answer = obstore.get(self._store, full, options={"version": version_id})
+                return bytes(answer.bytes())
+            except (BaseError, FileNotFoundError, PermissionError) as error:
+                if not (left and breaks_off(error)):
+                    raise refused_by_text(f"{self.uri}/{key}", error) or error from error
+        raise AssertionError("the last try returns or raises")
 
     def _read_by_boto3(self, key: str, version_id: str | None) -> bytes:
         try:
@@ -73,12 +76,9 @@ class S3Store(Store):
                 answer = s3.get_object(**name, VersionId=version_id)
             return bytes(answer["Body"].read())
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status in (404, 405):  # 405: the version is a delete marker
-                raise ObjectNotFoundError(f"s3://{self._bucket}/{key} is not there") from error
-            if status == 403:
-                raise UnreadableObjectError(f"{self.uri}/{key}: access denied") from error
-            raise
+            status, told = (error.response[name] for name in ("ResponseMetadata", "Error"))
+            words = told.get("Code", ""), told.get("Message", "")
+            raise refused(f"{self.uri}/{key}", status["HTTPStatusCode"], *words) or error from error
 
     def read_versioned(self, key: str) -> Versioned:
         """See `Store`."""

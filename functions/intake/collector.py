@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from darkroom import manifest
 from darkroom.erasure.block_list import BlockList
 from darkroom.errors import ConflictError
 from darkroom.layout import Run, incoming_part
-from darkroom.run import manifest
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from functions.aws.bucket import Bucket
 from functions.intake.markers import read_marker
 from functions.intake.uploads import Upload

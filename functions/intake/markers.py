@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from darkroom import strict_json
 from darkroom.errors import DarkroomError
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from functions.runs.parts import Marker
 
 MOST_IMAGES = 1_000_000_000

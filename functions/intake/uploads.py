@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 
 from darkroom import strict_json
 from darkroom.layout import batch_of
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 
 MARKER = "_READY"
 _LARGEST_BYTES = 2**53  # S3's objects end far below; JSON's numbers are whole up to here

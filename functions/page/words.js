@@ -48,7 +48,7 @@ const EN = {
   reasons: {
     empty: "The file is empty.", not_an_image: "Called like an image, but is none.",
     truncated: "It ends before the image does: the upload or copy was cut off.",
-    too_many_pixels: "It has more pixels than the limit.", unsupported_mode: "A kind of image that cannot be read: save it as JPEG or PNG.",
+    too_many_pixels: "It has more pixels than the limit.", unsupported_mode: "A kind of file that is not read; the detail says what to do.",
     too_large: "The file is larger than the limit.", missing: "It was gone when the job came for it.",
     decode_error: "It is damaged and cannot be read.", erased: "An image with this content was erased, and may not come back.",
   },
@@ -102,7 +102,7 @@ const FR = {
   reasons: {
     empty: "Le fichier est vide.", not_an_image: "Nommé comme une image, mais ce n’en est pas une.",
     truncated: "Il finit avant l’image : l’envoi ou la copie a été coupé.",
-    too_many_pixels: "Il a plus de pixels que la limite.", unsupported_mode: "Un type d’image illisible : enregistrez-le en JPEG ou PNG.",
+    too_many_pixels: "Il a plus de pixels que la limite.", unsupported_mode: "Un type de fichier qui n’est pas lu ; le détail dit que faire.",
     too_large: "Le fichier dépasse la limite.", missing: "Elle avait disparu quand le traitement est venu la lire.",
     decode_error: "Elle est abîmée et illisible.", erased: "Une image de ce contenu a été effacée et ne peut pas revenir.",
   },

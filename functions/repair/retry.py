@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from time import time
 
+from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.layout import ERASURES, Run
-from darkroom.run import manifest
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from darkroom.storage.parquet import from_parquet
 from darkroom.storage.store import Store
 from functions.erasure.right_of_way import Erasures

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from darkroom import manifest
 from darkroom.erasure import block_list
 from darkroom.errors import ObjectNotFoundError, UsageError
 from darkroom.layout import Run, incoming_part
-from darkroom.run import manifest
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from darkroom.storage.read_ahead import read_ahead
 from functions.aws.bucket import Bucket
 from functions.aws.observability import logger

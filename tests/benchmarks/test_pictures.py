@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pictures import demo_folder, photographs_in, repeated
-from darkroom.images.reading import Limits, Pixels, looks_like_image, read_image
+from darkroom.images.outcome import Limits, Pixels
+from darkroom.images.reading import read_image
+from darkroom.images.recognising import looks_like_image
 from darkroom.run.folder import walk_folder
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from darkroom import manifest
 from darkroom.layout import Run
-from darkroom.run import manifest, receipt
+from darkroom.run import receipt
 from darkroom.storage.parquet import from_parquet
 from darkroom.storage.store import Store
 from functions.runs.records import RunRecord, State

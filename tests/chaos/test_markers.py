@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from darkroom.errors import DarkroomError
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from functions import submit_job
 from functions.intake import markers
 from functions.runs.batch_complete import ClosingRules, closing_of

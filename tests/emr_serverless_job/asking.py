@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from darkroom.layout import Run
+from darkroom.manifest import Entry
 from darkroom.run.folder import walk_folder
-from darkroom.run.manifest import Entry
 from darkroom.run.receipt import Receipt
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import from_parquet

@@ -13,7 +13,7 @@ import pytest
 
 from cli.deploying.build import ROOT, build_environment
 from cli.on_this_machine.home import home
-from darkroom.run import manifest
+from darkroom import manifest
 from darkroom.run.folder import walk_folder
 from local_cloud.spark.java import java_home
 from tests.conftest import jpeg, make_onnx

@@ -16,12 +16,13 @@ from PIL import Image
 
 from darkroom.errors import BackboneError, MixedBackbonesError, UnbalancedReceiptError, UsageError
 from darkroom.images.backbone import load_backbone
-from darkroom.images.reading import Limits, Rejection, read_image
+from darkroom.images.outcome import Limits, Rejection
+from darkroom.images.reading import read_image
 from darkroom.layout import Run
+from darkroom.manifest import Entry
 from darkroom.run import receipt
 from darkroom.run.csv_export import export_csv, original_text
 from darkroom.run.folder import walk_folder
-from darkroom.run.manifest import Entry
 from darkroom.storage.local import LocalStore
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import from_parquet

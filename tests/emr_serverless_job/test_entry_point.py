@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cli.on_this_machine.home import home
-from darkroom.run import manifest
+from darkroom import manifest
 from darkroom.run.folder import walk_folder
 from emr_serverless_job.main import parse
 from local_cloud.spark.java import java_home

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from darkroom.run import manifest
+from darkroom.manifest import Entry
 from darkroom.run.folder import walk_folder
-from darkroom.run.manifest import Entry
 from emr_serverless_job import featurize
+from emr_serverless_job.listing import list_store
 from tests.emr_serverless_job.asking import Photos
 
 
@@ -22,5 +22,5 @@ def test_lists_of_a_store_and_manifests_agree(photos: Photos) -> None:
     folder = photos(6, "my photos 100%")
     walked = [(entry.key, entry.size_bytes) for entry in walk_folder(folder)]
     for uri in (folder.as_uri(), str(folder)):
-        listed = manifest.list_store(uri)
+        listed = list_store(uri)
         assert [(entry.key, entry.size_bytes) for entry in listed] == walked

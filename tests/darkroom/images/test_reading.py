@@ -15,8 +15,10 @@ from darkroom.erasure.block_list import BlockList
 from darkroom.images.backbone import Backbone
 from darkroom.images.features import featurize
 from darkroom.images.fetch import Fetched
-from darkroom.images.reading import Limits, Pixels, Rejection, looks_like_image, read_image
-from darkroom.run.manifest import Entry
+from darkroom.images.outcome import Limits, Pixels, Rejection
+from darkroom.images.reading import read_image
+from darkroom.images.recognising import looks_like_image
+from darkroom.manifest import Entry
 from tests.conftest import encoded, expected_pixels, jpeg, picture
 
 SIZE = (64, 64)

@@ -12,9 +12,10 @@ from darkroom.images import thumbnails
 from darkroom.images.backbone import Backbone
 from darkroom.images.features import featurize
 from darkroom.images.fetch import Fetched
-from darkroom.images.reading import Limits, Pixels, Rejection, read_image
+from darkroom.images.outcome import Limits, Pixels, Rejection
+from darkroom.images.reading import read_image
 from darkroom.images.thumbnails import SIDE, thumbnail, thumbnail_of_truncated
-from darkroom.run.manifest import Entry
+from darkroom.manifest import Entry
 from tests.conftest import encoded, jpeg, picture
 
 

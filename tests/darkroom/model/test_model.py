@@ -15,7 +15,8 @@ from PIL import Image
 from cli.on_this_machine.home import home
 from darkroom.errors import UsageError
 from darkroom.images.backbone import load_backbone
-from darkroom.images.reading import Limits, Pixels, read_image
+from darkroom.images.outcome import Limits, Pixels
+from darkroom.images.reading import read_image
 from darkroom.model import export, weights
 from darkroom.model.canonical import canonical_onnx
 from darkroom.model.export import build_model, cached_model

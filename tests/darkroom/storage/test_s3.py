@@ -2,12 +2,13 @@
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import boto3
 import pytest
 
-from darkroom.errors import ObjectNotFoundError
+from darkroom.errors import DarkroomError, ObjectNotFoundError, UnreadableObjectError
 from darkroom.storage.opening import open_store
 from darkroom.storage.s3 import S3Store
 
@@ -77,3 +78,69 @@ def test_a_version_is_read_exactly(s3_server: str) -> None:
     store = open_store("s3://versions")
     assert store.read("plain.jpg") == b"new"
     assert store.read("plain.jpg", old) == b"old"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """As S3 answers for an object called after its status and code, or `cut`."""
+
+    def do_GET(self) -> None:
+        status, _, code = self.path.rpartition("/")[2].partition("-")
+        cut = status == "cut"
+        body = f"<Error><Code>{code}</Code><Message>as S3 says it</Message></Error>".encode()
+        self.send_response(200 if cut else int(status))
+        self.send_header("Content-Length", str(len(body) + cut))
+        self.send_header("Last-Modified", "Wed, 25 Nov 2026 00:00:00 GMT")
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        yield S3Store("answering")
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("400-KMS.DisabledException", r"KMS.DisabledException \(as S3 says it\)"),
+        ("400-InvalidRequest", "InvalidRequest"),  # encrypted by a key of the customer's
+        ("403-InvalidObjectState", "InvalidObjectState"),  # archived
+        ("403-AccessDenied", "access denied"),
+        ("cut-off", "breaks off"),
+    ],
+)
+@pytest.mark.parametrize("odd", ["", "a//"], ids=["obstore", "boto3"])
+def test_what_s3_says_of_one_object_is_its_own_fault(
+    answering: S3Store, key: str, words: str, odd: str
+) -> None:
+    if odd and key == "cut-off":
+        pytest.skip("boto3 has an error of its own for it")
+    with pytest.raises(UnreadableObjectError, match=words):
+        answering.read(odd + key)
+
+
+@pytest.mark.parametrize("key", ["404-NoSuchKey", "405-MethodNotAllowed"])
+def test_what_is_gone_is_not_there(answering: S3Store, key: str) -> None:
+    with pytest.raises(ObjectNotFoundError):
+        answering.read(key)
+
+
+@pytest.mark.parametrize("key", ["400-ExpiredToken", "404-NoSuchBucket", "403-InvalidAccessKeyId"])
+@pytest.mark.parametrize("odd", ["", "a//"], ids=["obstore", "boto3"])
+def test_what_concerns_the_bucket_is_no_fault_of_an_object(
+    answering: S3Store, key: str, odd: str
+) -> None:
+    with pytest.raises(Exception, match=key.partition("-")[2]) as raised:
+        answering.read(odd + key)
+    assert not isinstance(raised.value, DarkroomError)

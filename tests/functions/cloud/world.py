@@ -19,8 +19,8 @@ from urllib.parse import quote_plus
 
 import boto3
 
+from darkroom import manifest
 from darkroom.layout import Run
-from darkroom.run import manifest
 from functions import catalog_results, collect_uploads, reconcile, submit_job
 from functions.aws.bucket import Bucket
 from functions.runs.queues import WorkQueues

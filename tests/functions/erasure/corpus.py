@@ -22,8 +22,8 @@ from darkroom.erasure.search import on_threads
 from darkroom.erasure.uploads import Uploads
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import ERASURES, Run, erasure_request, label_of, run_in
+from darkroom.manifest import Entry, unpack
 from darkroom.run import receipt
-from darkroom.run.manifest import Entry, unpack
 from darkroom.run.receipt import PcaNote
 from darkroom.storage.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA, to_parquet
 from emr_serverless_job.account import Clock, count_stored

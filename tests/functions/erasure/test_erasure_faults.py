@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import pytest
 
+from darkroom import manifest
 from darkroom.erasure.request import Selector
-from darkroom.run import manifest
 from functions.runs.records import State
 from tests.functions.cloud.in_order import read_in_order
 from tests.functions.cloud.resources import new_world

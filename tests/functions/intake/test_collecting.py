@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from darkroom import manifest
 from darkroom.layout import Run
-from darkroom.run import manifest
 from functions import collect_uploads, submit_job
 from functions.runs.records import State
 from tests.functions.cloud.invocations import sqs_record
@@ -98,7 +98,7 @@ def test_the_newest_of_reordered_events_counts(world: World) -> None:
         world.deliver("uploads")
     world.deliver("submit")
     (part,) = world.results.list(Run("spring", 1).manifest)
-    from darkroom.run import manifest
+    from darkroom import manifest
 
     (entry,) = manifest.unpack(world.results.read(part))
     assert entry.sequencer == "0F"

@@ -14,6 +14,7 @@ from local_cloud import control
 from tests.browser import open_page
 from tests.conftest import jpeg
 
+_FIRST = 1000  # pictures that no other test on the shared cloud has
 HOSTILE = "\"><img src=x onerror=document.title='owned'>.jpg"
 
 
@@ -46,8 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label in ("apple", "pear"):
         (made / label).mkdir(parents=True)
     for seed in range(59):
-        (made / ("apple", "pear")[seed % 2] / f"{seed:02d}.jpg").write_bytes(jpeg(seed))
-    (made / "apple" / HOSTILE).write_bytes(jpeg(0))
+        (made / ("apple", "pear")[seed % 2] / f"{seed:02d}.jpg").write_bytes(jpeg(_FIRST + seed))
+    (made / "apple" / HOSTILE).write_bytes(jpeg(_FIRST))
     whole = jpeg(100)
     (made / "apple" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (made / "apple" / "text.jpg").write_bytes(b"not a picture")

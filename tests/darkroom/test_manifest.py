@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.images.fetch import fetch
-from darkroom.images.reading import Limits, Rejection
-from darkroom.run import manifest
+from darkroom.images.outcome import Limits, Rejection
+from darkroom.manifest import Entry
 from darkroom.run.folder import scan_folder, walk_folder
-from darkroom.run.manifest import Entry
 
 
 def test_entries_survive_storage() -> None:

@@ -6,12 +6,9 @@ import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from urllib.parse import unquote
 
 from darkroom import strict_json
 from darkroom.errors import UsageError
-from darkroom.storage.opening import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +36,6 @@ def unpack(part: bytes) -> list[Entry]:
         return [Entry(**strict_json.parse(line)) for line in lines if line]
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise UsageError(f"not a manifest (gzip, one JSON object a line): {error}") from error
-
-
-def list_store(uri: str) -> list[Entry]:
-    """Every object below `uri`, for a job started by hand with `--input`."""
-    if "://" not in uri:
-        uri = Path(uri).absolute().as_uri()
-    store, _, name = uri.rstrip("/").rpartition("/")
-    if store in ("s3:/", "s3a:/"):
-        store, name = uri.rstrip("/"), ""
-    folder = unquote(name) if store.startswith("file:") else name
-    sizes = open_store(store).sizes(folder)
-    return [Entry(store, key, size_bytes=size) for key, size in sizes.items()]
 
 
 def latest(entries: Iterable[Entry]) -> list[Entry]:

@@ -1,0 +1,106 @@
+"""TIFF, in which much is sound that is no picture for people: its first directory tells.
+
+Tags are those of TIFF 6.0 and of TIFF/EP (DNG, NEF, ARW).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from darkroom.images.outcome import UnsupportedError
+from darkroom.images.recognising import UNREAD
+
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
+_SAMPLES, _MOST_VALUE, _SUB_DIRECTORIES, _FORMAT, _DNG = 277, 281, 330, 339, 50706
+_STRIPS_AND_TILES = ((273, 279), (324, 325))  # offsets, and lengths in bytes
+_REDUCED = 1
+_WHITE_IS_ZERO = 0
+_SENSORS = (32803, 34892)  # colour filter array, linear raw
+_FORMATS = {1: "", 2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
+_LARGE = 43  # the magic number of BigTIFF
+
+Directory = Mapping[int, Any]
+
+
+def open_tiff(data: bytes) -> Image.Image:
+    """The first page. Raises `UnsupportedError` where the file is sound but no plain picture, and
+    what Pillow raises."""
+    directory = first_directory(data)
+    if directory is not None:
+        _require_a_picture(directory)
+    try:
+        return Image.open(io.BytesIO(data), formats=("TIFF",))
+    except UnidentifiedImageError:
+        if directory is None or not _holds(data, directory):
+            raise
+        raise UnsupportedError(_words(directory)) from None
+
+
+def first_directory(data: bytes) -> Directory | None:
+    """The tags of the first page; None where they cannot be read."""
+    try:
+        header = data[: 16 if _LARGE in data[2:4] else 8]
+        directory = ImageFileDirectory_v2(header)
+        file = io.BytesIO(data)
+        file.seek(directory.next)
+        directory.load(file)
+        told = dict(directory)
+    except Exception:  # whatever damaged bytes bring about
+        return None
+    return told if {_WIDTH, _HEIGHT} <= told.keys() else None
+
+
+def is_white_zero(image: Image.Image) -> bool:
+    """Whether large numbers are dark, which Pillow minds for eight bits alone."""
+    return _tags(image).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
+def stated_range(image: Image.Image) -> int | None:
+    """The largest number that a sample may be, where the file says so."""
+    tags = _tags(image)
+    bits = tags.get(_BITS, (16,))
+    if bits[0] < 16:
+        return (1 << int(bits[0])) - 1
+    most = tags.get(_MOST_VALUE)
+    value = most[0] if isinstance(most, tuple) else most
+    return int(value) if value and 255 < int(value) <= 65535 else None
+
+
+def _tags(image: Image.Image) -> Directory:
+    return getattr(image, "tag_v2", {})
+
+
+def _require_a_picture(directory: Directory) -> None:
+    """Raw files have a small preview as their first page, or the sensor's own numbers."""
+    preview = directory.get(_SUBFILE, 0) & _REDUCED and _SUB_DIRECTORIES in directory
+    if preview or _DNG in directory or directory.get(_PHOTOMETRIC) in _SENSORS:
+        raise UnsupportedError(UNREAD["RAW"])
+
+
+def _holds(data: bytes, directory: Directory) -> bool:
+    """Whether the pixels that the directory tells of are in the file."""
+    for places, sizes in _STRIPS_AND_TILES:
+        if places in directory and sizes in directory:
+            told = zip(_listed(directory[places]), _listed(directory[sizes]), strict=False)
+            return all(place + size <= len(data) for place, size in told)
+    return False
+
+
+def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _words(directory: Directory) -> str:
+    bits = directory.get(_BITS, (1,))
+    form = directory.get(_FORMAT, (1,))
+    kind = _FORMATS.get(form[0] if isinstance(form, tuple) else form, "")
+    samples = directory.get(_SAMPLES, len(bits))
+    return (
+        f"TIFF of {samples} {kind}samples of {bits[0]} bits a pixel: "
+        "save as RGB or greyscale of 8 or 16 bits"
+    )
