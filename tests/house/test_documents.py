@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,17 @@ def test_the_service_control_policy_names_the_regions() -> None:
     policy = json.loads((ROOT / "docs/service-control-policy.json").read_text())
     region, _ = policy["Statement"]
     assert region["Condition"]["StringNotEquals"]["aws:RequestedRegion"] == list(EU_REGIONS)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda f: f.name)
+def test_notebooks_import_what_is_there(file: Path) -> None:
+    cells = [cell for cell in json.loads(file.read_text())["cells"] if cell["cell_type"] == "code"]
+    lines = [line for cell in cells for line in "".join(cell["source"]).splitlines()]
+    ours = tuple({room.partition(".")[0] for room in MAY_KNOW})
+    named = [line for line in lines if re.match(rf"from ({'|'.join(ours)})\b", line)]
+    assert named
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(named)], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -71,7 +71,7 @@ def test_the_functions_fit_into_lambda(builds: Path) -> None:
     build_functions(builds, dependencies=True)
     for name in ("functions", "catalog"):
         folder = builds / name
-        assert (folder / "functions" / "advance.py").is_file()
+        assert (folder / "functions" / "runs" / "state_machine.py").is_file()
         assert (folder / "aws_lambda_powertools").is_dir()
         assert not (folder / "cli").exists()
     assert not (builds / "functions" / "pyarrow").exists()
