@@ -20,10 +20,12 @@ FUNCTIONS = {*TABLE, "functions.intake", "functions.publication", "functions.era
              "functions.submission", "functions.repair", "functions.web"}  # fmt: skip
 JOB = {*DARKROOM, "emr_serverless_job"}
 CLOUD = {"local_cloud", "local_cloud.access", "local_cloud.emr", "local_cloud.spark"}
-BELOW = {*FUNCTIONS, *JOB, *CLOUD}
-ON_STACK = {*BELOW, "cli.terminal", "cli.on_stack"}
-ON_THIS_MACHINE = {*BELOW, "cli.terminal", "cli.pictures", "cli.on_this_machine"}
-CLI = {*ON_STACK, *ON_THIS_MACHINE, "cli", "cli.deploying", "cli.commands"}
+ON_STACK = {*DARKROOM, "functions.aws", "functions.runs", "functions.erasure", "cli.terminal"}
+ON_THIS_MACHINE = {*JOB, "local_cloud.spark", "cli.terminal", "cli.pictures"}
+WORK = {"cli.on_stack", "cli.on_this_machine", "cli.deploying", "cli.terminal"}
+COMMANDS = {*DARKROOM, "functions.runs", "functions.publication", "functions.repair",
+            "functions.web", "local_cloud", "local_cloud.spark", *WORK}  # fmt: skip
+CLI = {*FUNCTIONS, *JOB, *CLOUD, *WORK, "cli", "cli.pictures", "cli.commands"}
 
 MAY_KNOW: dict[str, set[str]] = {
     "darkroom": set(),
@@ -52,9 +54,9 @@ MAY_KNOW: dict[str, set[str]] = {
     "cli.pictures": DARKROOM,
     "cli.on_stack": ON_STACK,
     "cli.on_this_machine": ON_THIS_MACHINE,
-    "cli.deploying": {*ON_STACK, *ON_THIS_MACHINE},
-    "cli.commands": CLI - {"cli"},
-    "cli": CLI,
+    "cli.deploying": {CORE, "functions.aws", "functions.runs", "local_cloud", *WORK},
+    "cli.commands": COMMANDS,
+    "cli": {*COMMANDS, "cli.commands", "cli.pictures"},
     "benchmarks": {*CLI, "functions"},
     "presentation": {CORE, "benchmarks"},
 }
