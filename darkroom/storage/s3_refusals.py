@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from darkroom.errors import ObjectNotFoundError, UnreadableObjectError
+from darkroom.errors import DarkroomError, ObjectNotFoundError, UnreadableObjectError
 
 # By these nothing in the bucket can be read: no fault of the object that was asked for.
 _OF_THE_BUCKET = frozenset(
@@ -23,11 +23,13 @@ _BREAKS_OFF = re.compile(
 )
 
 
-def refused(what: str, status: int, code: str, words: str = "") -> Exception | None:
-    """The error that tells of one object by its HTTP status and S3's code; None where the answer is
-    about the whole bucket, or of the moment."""
-    if code in _OF_THE_BUCKET or not 400 <= status < 500 or status in _OF_THE_MOMENT:
+def refused(what: str, status: int, code: str, words: str = "") -> DarkroomError | None:
+    """What to raise, by the answer's HTTP status and S3's code: `ObjectNotFoundError` or
+    `UnreadableObjectError` for one object; None for what is of the moment."""
+    if not 400 <= status < 500 or status in _OF_THE_MOMENT:
         return None
+    if code in _OF_THE_BUCKET:
+        return DarkroomError(f"{what}: S3 says {code}{f' ({words})' if words else ''}")
     if status in _GONE:
         return ObjectNotFoundError(f"{what} is not there")
     if code in ("", "AccessDenied"):
@@ -40,7 +42,7 @@ def breaks_off(error: Exception) -> bool:
     return bool(_BREAKS_OFF.search(str(error)))
 
 
-def refused_by_text(what: str, error: Exception) -> Exception | None:
+def refused_by_text(what: str, error: Exception) -> DarkroomError | None:
     """The same of an error of obstore's, which has S3's answer in its text."""
     text = str(error)
     if breaks_off(error):

@@ -9,7 +9,9 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from cli.on_this_machine.home import home
@@ -84,6 +86,7 @@ def test_a_manifest_in_a_receipt_out(
     assert not (tmp_path / "out/Results_CSV").exists()  # that is the second Lambda's
 
 
+@pytest.mark.long
 def test_a_failure_is_an_exit_code_and_a_line(
     packages: Path, photos: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -104,8 +107,10 @@ def test_arguments_become_a_request(
 ) -> None:
     part = tmp_path / "part.jsonl.gz"
     part.write_bytes(manifest.pack(walk_folder(photos(3))))
+    where: Any = {"LocationConstraint": "eu-west-1"}
+    boto3.client("s3").create_bucket(Bucket="asked", CreateBucketConfiguration=where)
     words = (
-        f"--manifest {part} {part} --output s3://results --batch b --model {model_file} --run 2 "
+        f"--manifest {part} {part} --output s3://asked --batch b --model {model_file} --run 2 "
         "--reader binaryFile --pca spark --max-bytes 7 --max-pixels 8"
     )
     request = parse(words.split())

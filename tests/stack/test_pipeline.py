@@ -140,6 +140,7 @@ def test_the_apis_links_lead_to_the_files(stack: Stack, cloud_folder: Path) -> N
             assert answer.read() == stack.results.read(file["key"])
 
 
+@pytest.mark.long
 def test_bad_batches_end_with_a_reason_for_each_image(stack: Stack) -> None:
     put_bytes(stack, "bad/a/1.jpg", b"")
     put_bytes(stack, "bad/a/2.jpg", b"text")

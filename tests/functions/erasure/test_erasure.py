@@ -76,6 +76,7 @@ def test_all_else_stays_bit_for_bit(corpus: World) -> None:
     assert sorted(versions.fitted_on(corpus.results)) == [3]
 
 
+@pytest.mark.long
 def test_a_batch_goes_as_a_whole(corpus: World) -> None:
     keys = [*BODIES, "spring/12.jpg", COPY]
     erase(corpus, "20-r1", Selector("batch", ("spring",)))
@@ -120,6 +121,7 @@ def test_copies_can_be_kept(corpus: World) -> None:
     assert not block_list.load(corpus.results).blocks(digest(b"two"))
 
 
+@pytest.mark.long
 def test_an_erased_content_may_not_come_again_until_it_is_lifted(corpus: World) -> None:
     erase(corpus, "20-r1", Selector("keys", (GONE,)))
     corpus.upload("new/1.jpg", b"two")

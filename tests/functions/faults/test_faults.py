@@ -66,11 +66,10 @@ SCENARIOS: list[Scenario] = [
     a_job_that_fails_twice,
     an_empty_batch,
 ]
-_QUICK = (a_batch_and_a_top_up, a_job_that_fails_once)
 named = pytest.mark.parametrize(
     "scenario",
     [pytest.param(scenario, id=scenario.__name__,
-                  marks=[] if scenario in _QUICK else pytest.mark.long)
+                  marks=[] if scenario is a_batch_and_a_top_up else pytest.mark.long)
      for scenario in SCENARIOS],
 )  # fmt: skip
 
