@@ -22,6 +22,7 @@ from darkroom.errors import UsageError
 from darkroom.explore.images import CACHED_BYTES
 from darkroom.explore.map import MOST_POINTS
 from darkroom.explore.outliers import SAMPLE
+from darkroom.images.contract import DISPLAY
 from darkroom.images.outcome import Limits
 from darkroom.storage.parquet import COMPONENTS
 from emr_serverless_job.featurize import PART_IMAGES
@@ -97,6 +98,7 @@ def held() -> Mapping[str, Any]:
             "part_images": {"least": PART_IMAGES[0], "most": PART_IMAGES[1]},
             "dimensions": 1280,  # MobileNetV2's, before its last layer
             "delay_seconds": DELAY_SECONDS,
+            "scaled_decode_times": DISPLAY.least_scale,
             "statistics_bytes": 8 * 1280 * 1281 // 2,
             "log_seconds": LOG_SECONDS,
             "explore": {

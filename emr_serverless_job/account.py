@@ -55,6 +55,7 @@ def count_stored(store: Store, request: Request, summary: Summary, clock: Clock)
         batch=request.run.batch,
         run=request.run.number,
         backbone=backbone_id(request.model),
+        pixels=request.contract.id,
         found=len(request.entries) - len(summary.skipped),
         processed=sum(path in sound for path in processed),
         rejected=reasons.total(),

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from darkroom.erasure.block_list import BlockList
 from darkroom.images.backbone import Backbone, backbone_id, load_backbone
+from darkroom.images.contract import Contract
 from darkroom.images.features import featurize
 from darkroom.images.fetch import Fetched, fetch
 from darkroom.images.outcome import Limits
@@ -72,6 +73,7 @@ def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], N
         request.limits,
         request.blocked,
         request.thumbnails,
+        request.contract,
     )
     with reporting(done, on_images):
         reports = _reports(engine, request, task)
@@ -122,9 +124,12 @@ class _Task:
     limits: Limits
     blocked: BlockList
     thumbnails: bool
+    contract: Contract
 
     def store(self, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
-        outcome = featurize(fetched, self._backbone(), self.limits, self.blocked, self.thumbnails)
+        outcome = featurize(
+            fetched, self._backbone(), self.limits, self.blocked, self.thumbnails, self.contract
+        )
         store = open_store(self.output)
         for folder, table in outcome.tables(self.run):
             key = f"{folder}/{part_file(part)}"

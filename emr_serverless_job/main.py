@@ -26,6 +26,7 @@ from pyspark.sql import SparkSession
 from darkroom import manifest
 from darkroom.erasure import block_list
 from darkroom.errors import DarkroomError
+from darkroom.images.contract import chosen
 from darkroom.images.outcome import Limits
 from darkroom.layout import Run, run_in
 from darkroom.manifest import Entry
@@ -81,6 +82,7 @@ def parse(arguments: Sequence[str]) -> Request:
         pca=options.pca,
         expected=options.expected,
         thumbnails=options.thumbnails,
+        contract=chosen(options.exact_decode),
         blocked=block_list.load(open_store(options.output)),
     )
 
@@ -117,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--thumbnails", action=argparse.BooleanOptionalAction, default=True,
         help="keep a small picture of each image",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exact-decode", action="store_true",
+        help="decode every pixel of large images, and take colours as numbers",
     )  # fmt: skip
     return parser
 

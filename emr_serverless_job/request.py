@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
+from darkroom.images.contract import DISPLAY, Contract
 from darkroom.images.outcome import Limits
 from darkroom.layout import Run
 from darkroom.manifest import Entry
@@ -19,7 +20,7 @@ class Request:
     source for storage that only Hadoop can read. `pca` fits from merged statistics, or with
     `pyspark.ml`. `expected` is how many files the batch's marker announced.
     `blocked` are contents that were erased and may not come back. `thumbnails` says whether small
-    pictures are kept.
+    pictures are kept, `contract` how bytes become pixels.
     """
 
     run: Run
@@ -32,3 +33,4 @@ class Request:
     expected: int | None = None
     blocked: BlockList = NOTHING_BLOCKED
     thumbnails: bool = True
+    contract: Contract = DISPLAY

@@ -114,6 +114,7 @@ def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
         request.limits,
         request.blocked,
         request.thumbnails,
+        request.contract,
     )
     for folder, table in outcome.tables(request.run):
         if table.num_rows:

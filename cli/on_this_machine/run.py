@@ -18,6 +18,7 @@ from cli.terminal.say import say
 from darkroom import manifest
 from darkroom.coordinates.versions import current_version
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.images.contract import chosen
 from darkroom.images.outcome import Limits
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
@@ -56,6 +57,7 @@ class RunOptions:
     reader: Literal["obstore", "binaryFile"] = "obstore"
     pca: Literal["merged", "spark"] = "merged"
     thumbnails: bool = True
+    exact_decode: bool = False
     follow_links: bool = False
 
     @property
@@ -120,6 +122,7 @@ def _request(options: RunOptions, run: Run, entries: list[Entry], model: Path) -
         reader=options.reader,
         pca=options.pca,
         thumbnails=options.thumbnails,
+        contract=chosen(options.exact_decode),
     )
     check(request)
     return request

@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 from darkroom.coordinates.vectors import vector_column
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.images.backbone import Backbone
+from darkroom.images.contract import DISPLAY, Contract
 from darkroom.images.fetch import Fetched
 from darkroom.images.outcome import Limits, Pixels, Rejection
 from darkroom.images.reading import read_image
 from darkroom.images.recognising import kind_of, looks_like_image, what_to_do_with
 from darkroom.images.thumbnails import thumbnail, thumbnail_of_truncated
 from darkroom.layout import Run, label_of
-from darkroom.storage.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA
+from darkroom.storage.parquet import (
+    FEATURES_SCHEMA,
+    PIXEL_CONTRACT,
+    REJECTED_SCHEMA,
+    THUMBNAILS_SCHEMA,
+)
 
 EMBED_BATCH = 8
 _ERASED = Rejection("erased", "an image with this content was erased; `darkroom unblock` allows it")
@@ -58,6 +64,7 @@ def featurize(
     limits: Limits,
     blocked: BlockList = NOTHING_BLOCKED,
     thumbnails: bool = True,
+    contract: Contract = DISPLAY,
 ) -> PartOutcome:
     """Decode and embed images in order. The same bytes in the same order give the same rows.
 
@@ -65,19 +72,28 @@ def featurize(
     """
     rows = _Rows(thumbnails=[] if thumbnails else None)
     vectors = [np.zeros((0, backbone.dimensions), np.float32)]
-    for images in _batched(_decoded(fetched, backbone, limits, blocked, rows), EMBED_BATCH):
+    rules = _Rules(backbone, limits, blocked, contract)
+    for images in _batched(_decoded(fetched, rules, rows), EMBED_BATCH):
         vectors.append(backbone.embed(np.stack(images)))
     return PartOutcome(
-        _features_table(rows.processed, np.concatenate(vectors)),
+        _features_table(rows.processed, np.concatenate(vectors), contract),
         pa.Table.from_pylist(rows.rejected, REJECTED_SCHEMA),
         pa.Table.from_pylist(rows.thumbnails or [], THUMBNAILS_SCHEMA),
         rows.skipped,
     )
 
 
-def _decoded(
-    fetched: Iterable[Fetched], backbone: Backbone, limits: Limits, blocked: BlockList, rows: _Rows
-) -> Iterator[NDArray[np.uint8]]:
+@dataclass(frozen=True)
+class _Rules:
+    """What each image is read by."""
+
+    backbone: Backbone
+    limits: Limits
+    blocked: BlockList
+    contract: Contract
+
+
+def _decoded(fetched: Iterable[Fetched], rules: _Rules, rows: _Rows) -> Iterator[NDArray[np.uint8]]:
     """The pixels of the good images; notes on `rows` what became of each image."""
     for item in fetched:
         key, data = item.entry.key, item.data
@@ -85,27 +101,25 @@ def _decoded(
             rows.skipped.append(key)
             continue
         digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
-        if digest is not None and blocked.blocks(digest):
+        if digest is not None and rules.blocked.blocks(digest):
             rows.rejected.append(_rejected_row(key, None, _ERASED))
             continue
-        outcome = _outcome(key, data, backbone, limits)
+        outcome = _outcome(key, data, rules)
         if rows.thumbnails is not None:
-            rows.thumbnails += _thumbnail_rows(key, digest, data, outcome, limits)
+            rows.thumbnails += _thumbnail_rows(key, digest, data, outcome, rules.limits)
         if isinstance(outcome, Pixels):
-            rows.processed.append(_processed_row(key, digest, outcome, backbone))
+            rows.processed.append(_processed_row(key, digest, outcome, rules.backbone))
             yield outcome.array
         else:
             rows.rejected.append(_rejected_row(key, digest, outcome))
 
 
-def _outcome(
-    key: str, data: bytes | Rejection, backbone: Backbone, limits: Limits
-) -> Pixels | Rejection:
+def _outcome(key: str, data: bytes | Rejection, rules: _Rules) -> Pixels | Rejection:
     if isinstance(data, Rejection):
         return data
     if data and kind_of(data) is None and (words := what_to_do_with(key)):
         return Rejection("unsupported_mode", words)
-    return read_image(data, backbone.size, limits)
+    return read_image(data, rules.backbone.size, rules.limits, rules.contract)
 
 
 def _is_no_image(key: str, data: bytes | Rejection) -> bool:
@@ -165,8 +179,12 @@ def _batched(images: Iterator[NDArray[np.uint8]], size: int) -> Iterator[list[ND
         yield batch
 
 
-def _features_table(rows: list[dict[str, object]], vectors: NDArray[np.float32]) -> pa.Table:
+def _features_table(
+    rows: list[dict[str, object]], vectors: NDArray[np.float32], contract: Contract
+) -> pa.Table:
+    """With the contract's id in its metadata."""
     names = [name for name in FEATURES_SCHEMA.names if name != "features"]
     plain = pa.Table.from_pylist(rows, pa.schema([FEATURES_SCHEMA.field(name) for name in names]))
     position = FEATURES_SCHEMA.get_field_index("features")
-    return plain.add_column(position, FEATURES_SCHEMA.field("features"), vector_column(vectors))
+    table = plain.add_column(position, FEATURES_SCHEMA.field("features"), vector_column(vectors))
+    return table.replace_schema_metadata({PIXEL_CONTRACT: contract.id})

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import io
 import warnings
-from contextlib import suppress
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from darkroom.images.depth import from_16_bits
+from darkroom.images.contract import DISPLAY, Contract
 from darkroom.images.outcome import Limits, Pixels, Rejection, UnsupportedError
+from darkroom.images.pixels import pixels_of
 from darkroom.images.png import open_png
 from darkroom.images.recognising import UNREAD, Kind, kind_of
 from darkroom.images.tiff import open_tiff
-
-_ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
-_PLAIN_MODES = {"1", "L", "P", "CMYK", "YCbCr", "HSV"}
 
 # The limit below is checked before a pixel is decoded; Pillow's own would only warn at half of it.
 Image.MAX_IMAGE_PIXELS = None
@@ -24,11 +20,11 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def read_image(data: bytes, size: tuple[int, int], limits: Limits) -> Pixels | Rejection:
-    """Decode `data` as Keras' `load_img` does and scale it to `size` (width, height).
+def read_image(
+    data: bytes, size: tuple[int, int], limits: Limits, contract: Contract = DISPLAY
+) -> Pixels | Rejection:
+    """Decode `data` and scale it to `size` (width, height), as the contract says.
 
-    Full decode, EXIF orientation, RGB (alpha on white), bicubic: the features depend on each of
-    these (a lazy decode costs up to 0.6 of cosine similarity), so they are part of the contract.
     Of several pages or frames the first is taken. Nothing in `data` can make this raise,
     `MemoryError` apart.
     """
@@ -41,7 +37,7 @@ def read_image(data: bytes, size: tuple[int, int], limits: Limits) -> Pixels | R
         with open_image(data, kind) as image:
             if image.width * image.height > limits.max_pixels:
                 return Rejection("too_many_pixels", f"{image.width} x {image.height}")
-            return _pixels(image, size)
+            return pixels_of(image, size, contract)
     except MemoryError:
         raise
     except UnsupportedError as unsupported:
@@ -74,41 +70,6 @@ def _reject_early(data: bytes, kind: Kind | None, limits: Limits) -> Rejection |
     if kind == "WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
         return Rejection("truncated", "shorter than its RIFF header says")
     return None
-
-
-def _pixels(image: Image.Image, size: tuple[int, int]) -> Pixels | Rejection:
-    name = "JPEG" if image.format == "MPO" else str(image.format)
-    image.load()
-    _apply_orientation(image)
-    rgb = _to_rgb(image)
-    if rgb is None:
-        return Rejection("unsupported_mode", f"{name} of mode {image.mode}")
-    scaled = rgb.resize(size, Image.Resampling.BICUBIC)
-    return Pixels(np.asarray(scaled), image.width, image.height, name)
-
-
-def _apply_orientation(image: Image.Image) -> None:
-    with suppress(Exception):  # a damaged EXIF block says nothing about the pixels
-        ImageOps.exif_transpose(image, in_place=True)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image | None:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return from_16_bits(image)
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        return _on_white(image)
-    if image.mode == "RGB":
-        return image
-    if image.mode in _PLAIN_MODES:
-        return image.convert("RGB")
-    return None
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    canvas = Image.new("RGB", rgba.size, "white")
-    canvas.paste(rgba, mask=rgba.getchannel("A"))
-    return canvas
 
 
 def _rejection_of(error: Exception) -> Rejection:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from darkroom.storage.store import Store
 
 COMPONENTS = 50  # numbers in each row of PCA_SCHEMA
+PIXEL_CONTRACT = "pixel_contract"  # in the metadata of features files: its id
 
 FEATURES_SCHEMA = pa.schema(
     {

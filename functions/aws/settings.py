@@ -25,7 +25,7 @@ class CollectSettings:
 @dataclass(frozen=True)
 class SubmitSettings:
     """What `submit_job` needs to know. `job_uri` is the folder of the job's artifacts,
-    `thumbnails` is on or off."""
+    `thumbnails` and `exact_decode` are on or off."""
 
     aws_region: str
     table: str
@@ -47,6 +47,7 @@ class SubmitSettings:
     max_image_bytes: int
     max_image_pixels: int
     thumbnails: str
+    exact_decode: str
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
     if record.expected is not None:
         arguments["--expected"] = str(record.expected)
     switched = ["--no-thumbnails"] if settings.thumbnails == "off" else []
+    switched += ["--exact-decode"] if settings.exact_decode == "on" else []
     return [*(f"{name}={value}" for name, value in arguments.items()), *switched]
 
 

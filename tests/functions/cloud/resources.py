@@ -109,6 +109,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "MAX_IMAGE_BYTES": "1000000",
         "MAX_IMAGE_PIXELS": "1000000",
         "THUMBNAILS": "on",
+        "EXACT_DECODE": "off",
         "PAGE_ORIGIN": "https://page.example",
         "SIGN_IN_URL": "https://sign-in.example",
         "CLIENT_ID": "page",
