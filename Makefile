@@ -12,7 +12,7 @@ WITH_DEV := demo job cloud functions catalog api
 # with it, every Python process of a test would compile all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all test-quick-stack test-quick-rest test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
+.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -22,7 +22,7 @@ demo: $(VENV)/.demo
 
 # what a newcomer needs to trust the code; `make check` has the rest
 test: $(VENV)/.dev
-	@$(call tests,quick,2,-m "not long")
+	@$(call tests,quick,3,-m "not long")
 
 test-all: $(VENV)/.dev
 	@$(call tests,all,3)
@@ -36,15 +36,17 @@ ROLES := tests/permissions/test_roles.py
 NOTES := $(CURDIR)/build/notes
 test test-all: export DARKROOM_NOTES = $(NOTES)
 
-GROUPS_quick := quick-stack quick-rest
-GROUPS_all := own-clouds all-stack long-rest quick-rest
+GROUPS_quick := quick-stack quick-rest quick-functions
+GROUPS_all := own-clouds all-stack long-rest quick-rest quick-functions
 test-quick-stack: MARKED = stack and not long
-test-quick-rest: MARKED = not stack and not long
+test-quick-rest test-quick-functions: MARKED = not stack and not long
+test-quick-rest: OF = --ignore=tests/functions
+test-quick-functions: OF = tests/functions
 test-own-clouds: MARKED = own_cloud
 test-all-stack: MARKED = stack
 test-long-rest: MARKED = long and not stack and not own_cloud
-test-quick-stack test-quick-rest test-own-clouds test-all-stack test-long-rest: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m "$(MARKED)" --ignore=$(ROLES)
+test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m "$(MARKED)" --ignore=$(ROLES) $(OF)
 
 # a fault after every AWS call instead of every seventh; some five minutes
 faults: $(VENV)/.dev

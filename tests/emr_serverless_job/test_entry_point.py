@@ -108,9 +108,9 @@ def test_arguments_become_a_request(
     part = tmp_path / "part.jsonl.gz"
     part.write_bytes(manifest.pack(walk_folder(photos(3))))
     where: Any = {"LocationConstraint": "eu-west-1"}
-    boto3.client("s3").create_bucket(Bucket="asked", CreateBucketConfiguration=where)
+    boto3.client("s3").create_bucket(Bucket="arguments", CreateBucketConfiguration=where)
     words = (
-        f"--manifest {part} {part} --output s3://asked --batch b --model {model_file} --run 2 "
+        f"--manifest {part} {part} --output s3://arguments --batch b --model {model_file} --run 2 "
         "--reader binaryFile --pca spark --max-bytes 7 --max-pixels 8"
     )
     request = parse(words.split())
