@@ -117,7 +117,7 @@ def _decoded(fetched: Iterable[Fetched], rules: _Rules, rows: _Rows) -> Iterator
 def _outcome(key: str, data: bytes | Rejection, rules: _Rules) -> Pixels | Rejection:
     if isinstance(data, Rejection):
         return data
-    if data and kind_of(data) is None and (words := what_to_do_with(key)):
+    if data and (words := what_to_do_with(key)) and kind_of(data) is None:
         return Rejection("unsupported_mode", words)
     return read_image(data, rules.backbone.size, rules.limits, rules.contract)
 

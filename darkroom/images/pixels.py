@@ -32,12 +32,14 @@ def pixels_of(image: Image.Image, size: tuple[int, int], contract: Contract) -> 
     """Decode and scale to `size` (width, height). What is decoded whole is turned before it is
     scaled; what the decoder has made smaller, after."""
     name = "JPEG" if image.format == "MPO" else str(image.format)
-    shown, turn = image.size, _orientation(image)
+    shown, turn = image.size, 1
     box = _smaller(image, size, contract)
     image.load()
     if box is None:
         _turn_whole(image)
-        shown, turn = image.size, 1
+        shown = image.size
+    else:
+        turn = _orientation(image)
     profile = image.info.get("icc_profile") if contract.honours_profiles else None
     plain = _plain(image)
     if plain is None:

@@ -6,8 +6,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_cloud.access.asks import Place
 from local_cloud.access.of_stack import Resource
+from tests.functions.cloud.invocations import REGION
 
-REGION = "eu-west-1"
 ROLES = {
     "uploads": "CollectUploadsRole",
     "submit": "SubmitJobRole",
