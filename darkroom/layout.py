@@ -13,6 +13,9 @@ _LONGEST_BATCH = 600  # bytes; S3 keys end at 1,024
 
 CURRENT_PCA = "pca/current.json"
 
+# The first folders of the Parquet files that have a row for each image.
+TABLES = ("Results", "Results_PCA", "Rejected", "Skipped", "Thumbnails")
+
 # Erasures are runs of a batch of their own; no upload's key can lead to it.
 ERASURES = "/erasures"
 BLOCK_LIST = "erasures/block-list.json"
@@ -65,9 +68,19 @@ class Run:
         return f"Rejected/{self._partition}"
 
     @property
+    def skipped(self) -> str:
+        """Folder of the Parquet files of what is no image."""
+        return f"Skipped/{self._partition}"
+
+    @property
     def thumbnails(self) -> str:
         """Folder of the Parquet files of small pictures."""
         return f"Thumbnails/{self._partition}"
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The folders of all Parquet files but the coordinates."""
+        return (self.results, self.rejected, self.skipped, self.thumbnails)
 
     @property
     def statistics(self) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from time import monotonic
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from darkroom.images.backbone import backbone_id
-from darkroom.layout import Run
 from darkroom.run.receipt import NAMED_DUPLICATES, Duplicates, Receipt
 from darkroom.storage.parquet import from_parquet
+from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
-from emr_serverless_job.featurize import Summary
 from emr_serverless_job.request import Request
+
+_TYPES = {"has_more": pa.bool_()}
 
 
 @dataclass
@@ -37,32 +41,38 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def count_stored(store: Store, request: Request, summary: Summary, clock: Clock) -> Receipt:
-    """The run's receipt (without its PCA note), from the rows in `Results/` and `Rejected/`.
+def count_stored(store: Store, request: Request, clock: Clock) -> Receipt:
+    """The run's receipt (without its PCA note), from the rows in `Results/`, `Rejected/` and
+    `Skipped/`.
 
-    The tasks' word is taken for nothing but the names of skipped files. A row counts if the
-    manifest names its path and no other row has it: an image that was lost, stored twice or comes
-    from elsewhere unbalances the account.
+    A row counts if the manifest names its path and no other row has it: a file that was lost,
+    stored twice or comes from elsewhere unbalances the account.
     """
-    processed = [path for (path,) in _rows(store, request.run.results, ["path"])]
-    rejected = list(_rows(store, request.run.rejected, ["path", "reason"]))
-    stored = Counter([*processed, *(path for path, _ in rejected)])
+    run = request.run
+    processed = _rows(store, run.results, ["path", "content_sha256", "has_more"])
+    rejected = _rows(store, run.rejected, ["path", "reason"])
+    skipped = _rows(store, run.skipped, ["path"])
+    paths = [table["path"].to_pylist() for table in (processed, rejected, skipped)]
+    stored = Counter(chain(*paths))
     named = {entry.key for entry in request.entries}
     sound = {path for path, count in stored.items() if count == 1} & named
-    reasons = Counter(reason for path, reason in rejected if path in sound)
+    told = zip(paths[1], rejected["reason"].to_pylist(), strict=True)
+    reasons = Counter(reason for path, reason in told if path in sound)
     missing = reasons.pop("missing", 0)
+    others = sum(path in sound for path in paths[2])
     return Receipt(
-        batch=request.run.batch,
-        run=request.run.number,
+        batch=run.batch,
+        run=run.number,
         backbone=backbone_id(request.model),
         pixels=request.contract.id,
-        found=len(request.entries) - len(summary.skipped),
-        processed=sum(path in sound for path in processed),
+        found=len(request.entries) - others,
+        processed=sum(path in sound for path in paths[0]),
         rejected=reasons.total(),
         missing=missing,
-        skipped=len(summary.skipped),
+        skipped=others,
+        with_more_pages=pc.sum(processed["has_more"]).as_py() or 0,
         rejected_by_reason=dict(sorted(reasons.items())),
-        duplicates=_duplicates(store, request.run, summary.digests),
+        duplicates=_duplicates(processed),
         pca=None,
         seconds=dict(clock.seconds),
         started_at=clock.started_at,
@@ -71,19 +81,20 @@ def count_stored(store: Store, request: Request, summary: Summary, clock: Clock)
     )
 
 
-def _rows(store: Store, folder: str, columns: list[str]) -> Iterator[tuple[str, ...]]:
-    for key in store.list(folder, ".parquet"):
-        table = from_parquet(store.read(key), columns)
-        yield from zip(*(table[name].to_pylist() for name in columns), strict=True)
+def _rows(store: Store, folder: str, columns: list[str]) -> pa.Table:
+    """Some columns of all files of a folder."""
+    keys = store.list(folder, ".parquet")
+    read = read_ahead(lambda key: from_parquet(store.read(key), columns), keys, store.read_ahead)
+    empty = pa.table({name: pa.array([], _TYPES.get(name, pa.string())) for name in columns})
+    return pa.concat_tables([empty, *read])
 
 
-def _duplicates(store: Store, run: Run, digests: list[bytes]) -> Duplicates:
-    repeated = {digest.hex() for digest, count in Counter(digests).items() if count > 1}
-    if not repeated:
-        return Duplicates()
+def _duplicates(processed: pa.Table) -> Duplicates:
+    counts = pc.value_counts(processed["content_sha256"])
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    among = processed.filter(pc.is_in(processed["content_sha256"], repeated))
     groups = defaultdict(list)
-    for path, digest in _rows(store, run.results, ["path", "content_sha256"]):
-        if digest in repeated:
-            groups[digest].append(path)
+    for row in among.select(["path", "content_sha256"]).to_pylist():
+        groups[row["content_sha256"]].append(row["path"])
     named = sorted(sorted(paths) for paths in groups.values())
     return Duplicates(sum(len(paths) - 1 for paths in named), named[:NAMED_DUPLICATES])

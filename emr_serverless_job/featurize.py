@@ -1,8 +1,8 @@
-"""Stage 1: images to features, in `Results/`, `Rejected/` and `Thumbnails/`."""
+"""Stage 1: images to features, in the run's tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from math import ceil
 from threading import Lock
@@ -24,7 +24,7 @@ from emr_serverless_job.engine import Engine, Shared, Tally, rows_of
 from emr_serverless_job.progress import reporting
 from emr_serverless_job.request import Request
 
-SUMMARY = "part int, skipped array<string>, digests binary"
+_REPORT = "part int"
 _ENTRY = pa.struct(
     {
         "store": pa.string(),
@@ -37,9 +37,6 @@ _ENTRY = pa.struct(
 )
 _PARTS = pa.schema({"part": pa.int32(), "entries": pa.list_(_ENTRY)})
 
-_SUMMARY_ARROW = pa.schema(
-    {"part": pa.int32(), "skipped": pa.list_(pa.string()), "digests": pa.binary()}
-)
 _PARTS_PER_CORE = 16
 PART_IMAGES = (32, 256)
 
@@ -47,15 +44,7 @@ _loaded: dict[str, Backbone] = {}  # in each process: the model outlives the tas
 _loading = Lock()
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What the tasks report: names of skipped files, SHA-256 digests of processed images."""
-
-    skipped: list[str]
-    digests: list[bytes]
-
-
-def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], None]) -> Summary:
+def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], None]) -> None:
     """Decode and embed every image of the manifest, each part to Parquet files of its own.
 
     Tasks write their files themselves, under names that the manifest alone decides: a task that
@@ -76,20 +65,13 @@ def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], N
         request.contract,
     )
     with reporting(done, on_images):
-        reports = _reports(engine, request, task)
-    return Summary(
-        [name for report in reports for name in report["skipped"]],
-        [digest for report in reports for digest in _digests(bytes(report["digests"]))],
-    )
+        if request.reader == "binaryFile":
+            from emr_serverless_job.hadoop_reader import run_on_content
 
-
-def _reports(engine: Engine, request: Request, task: _Task) -> list[Mapping[str, Any]]:
-    if request.reader == "binaryFile":
-        from emr_serverless_job.hadoop_reader import run_on_content
-
-        return run_on_content(engine, task.store, request.entries, SUMMARY)
-    parts = split(request.entries, engine.cores)
-    return engine.run(_ManifestTask(task), _parts_table(parts), SUMMARY)
+            run_on_content(engine, task.store, request.entries, _REPORT)
+        else:
+            parts = split(request.entries, engine.cores)
+            engine.run(_ManifestTask(task), _parts_table(parts), _REPORT)
 
 
 def split(entries: list[Entry], cores: int) -> list[list[Entry]]:
@@ -106,10 +88,6 @@ def _parts_table(parts: list[list[Entry]]) -> pa.Table:
         for number, part in enumerate(parts)
     ]
     return pa.Table.from_pylist(rows, _PARTS)
-
-
-def _digests(joined: bytes) -> list[bytes]:
-    return [joined[start : start + 32] for start in range(0, len(joined), 32)]
 
 
 @dataclass(frozen=True)
@@ -137,11 +115,8 @@ class _Task:
                 store.write(key, to_parquet(table))
             else:
                 store.delete([key])  # an earlier try may have found the images otherwise
-        self.done.add(outcome.features.num_rows + outcome.rejected.num_rows + len(outcome.skipped))
-        digests = bytes.fromhex("".join(outcome.features["content_sha256"].to_pylist()))
-        return pa.RecordBatch.from_pylist(
-            [{"part": part, "skipped": outcome.skipped, "digests": digests}], _SUMMARY_ARROW
-        )
+        self.done.add(outcome.files)
+        return pa.RecordBatch.from_pylist([{"part": part}], pa.schema({"part": pa.int32()}))
 
     def _backbone(self) -> Backbone:
         with _loading:

@@ -6,9 +6,8 @@ Slower than the job's own reader: every image's bytes cross from the JVM to Pyth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -30,14 +29,14 @@ def run_on_content(
     store_part: Callable[[int, Iterable[Fetched]], pa.RecordBatch],
     entries: list[Entry],
     schema: str,
-) -> list[Mapping[str, Any]]:
-    """`store_part` on each partition of the entries' content; the rows that come out.
+) -> None:
+    """`store_part` on each partition of the entries' content.
 
     Raises `UsageError` for an engine that is not Spark.
     """
     task = Settled(_ContentTask(store_part, entries[0].store))
     rows = read_content(session_of(engine), entries).mapInArrow(task, schema)
-    return [row.asDict() for row in rows.collect()]
+    rows.collect()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from darkroom.storage.store import Store
 from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_run
 from emr_serverless_job.engine import Engine
-from emr_serverless_job.featurize import Summary, featurize_run
+from emr_serverless_job.featurize import featurize_run
 from emr_serverless_job.request import Request
 
 _PLACEMENT_TRIES = 3
@@ -47,11 +47,11 @@ def run_job(
     check(request)
     store, clock = open_store(request.output), Clock()
     _clear(store, request)
-    summary = featurize_run(engine, request, on_images)
+    featurize_run(engine, request, on_images)
     if request.reader == "binaryFile":
-        summary = _with_left_out(store, request, summary)
+        _add_left_out(store, request)
     clock.lap("features")
-    account = count_stored(store, request, summary, clock)
+    account = count_stored(store, request, clock)
     if not account.balanced:  # then the run may have no part in the coordinate system
         store.write(request.run.receipt, receipt.pack(account))
         account.require_balance()
@@ -63,7 +63,7 @@ def _clear(store: Store, request: Request) -> None:
     run = request.run
     store.delete([run.receipt, run.statistics, run.csv])
     placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
-    for folder in (run.results, run.rejected, run.thumbnails, *placed):
+    for folder in (*run.tables, *placed):
         store.delete(store.list(folder))
 
 
@@ -98,13 +98,13 @@ def _place(engine: Engine, request: Request, store: Store) -> PcaNote | None:
     return None
 
 
-def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
+def _add_left_out(store: Store, request: Request) -> None:
     """Give rows to what Spark's file source leaves out without a word: files that are gone, empty,
     or hidden by their names."""
     from emr_serverless_job.hadoop_reader import fetch_left_out
 
-    accounted = set(summary.skipped)
-    for folder in (request.run.results, request.run.rejected):
+    accounted: set[str] = set()
+    for folder in request.run.tables:
         for key in store.list(folder, ".parquet"):
             accounted.update(from_parquet(store.read(key), ["path"])["path"].to_pylist())
     left_out = [entry for entry in request.entries if entry.key not in accounted]
@@ -119,7 +119,3 @@ def _with_left_out(store: Store, request: Request, summary: Summary) -> Summary:
     for folder, table in outcome.tables(request.run):
         if table.num_rows:
             store.write(f"{folder}/part-left-out.parquet", to_parquet(table))
-    return Summary(
-        [*summary.skipped, *outcome.skipped],
-        [*summary.digests, *map(bytes.fromhex, outcome.features["content_sha256"].to_pylist())],
-    )

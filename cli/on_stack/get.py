@@ -54,10 +54,7 @@ def get_batch(stack: Stack, batch: str, out: Path, fiftyone: bool = False) -> Go
 def _stale(store: LocalStore, batch: str, keys: set[str]) -> list[Path]:
     """Files of the batch, and of PCA versions, that an earlier download left."""
     run = Run(batch, 0)
-    folders = [
-        name.rpartition("/")[0]
-        for name in (run.results, run.rejected, run.thumbnails, run.receipt, run.csv)
-    ]
+    folders = [name.rpartition("/")[0] for name in (*run.tables, run.receipt, run.csv)]
     there = [key for folder in [*folders, "pca"] for key in store.list(folder)]
     there += [key for key in store.list("Results_PCA", ".parquet") if run_of(key).batch == batch]
     return [store.root / key for key in sorted(set(there) - keys)]
@@ -65,7 +62,7 @@ def _stale(store: LocalStore, batch: str, keys: set[str]) -> list[Path]:
 
 def _keys(stack: Stack, record: RunRecord, version: int) -> list[str]:
     run, files = record.key, [record.key.receipt]
-    folders = [run.results, run.rejected, run.thumbnails]
+    folders = [*run.tables]
     if version:
         folders.append(run.results_pca(version))
         files.append(run.csv)

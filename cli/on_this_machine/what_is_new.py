@@ -48,7 +48,7 @@ class _Known:
             return True
         if any(one.etag == entry.etag for one in given):
             return False
-        if entry.key not in self.contents:  # no image, and nobody has looked at its bytes
+        if self.contents.get(entry.key, {None}) == {None}:  # nobody has looked at its bytes
             return all(one.size_bytes != entry.size_bytes for one in given)
         return _digest(entry) not in self.contents[entry.key]
 
@@ -71,6 +71,7 @@ def _rows(results: LocalStore, run: Run) -> Iterator[tuple[str, str | None, str]
     for folder, columns in (
         (run.results, ["path", "content_sha256"]),
         (run.rejected, ["path", "content_sha256", "reason"]),
+        (run.skipped, ["path", "content_sha256"]),
     ):
         for key in results.list(folder, ".parquet"):
             for row in from_parquet(results.read(key), columns).to_pylist():

@@ -163,7 +163,7 @@ class Eraser:
             return
         placed = {run.results_pca(version) for version in todo.pca_versions}
         placed |= {file.rpartition("/")[0] for file in todo.files if run_of(file) == run}
-        for folder in (run.results, run.rejected, run.thumbnails, run.manifest, *sorted(placed)):
+        for folder in (*run.tables, run.manifest, *sorted(placed)):
             self.places.results.delete(self.places.results.list(folder))
         self.places.results.delete([run.statistics, run.csv, run.receipt, run.progress])
 

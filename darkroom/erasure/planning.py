@@ -26,6 +26,7 @@ _PLACES = {
     "Results": "feature_rows",
     "Results_PCA": "coordinate_rows",
     "Rejected": "rejected_rows",
+    "Skipped": "skipped_rows",
     "Thumbnails": "thumbnails",
 }
 

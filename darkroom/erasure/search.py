@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from darkroom import manifest
 from darkroom.errors import UsageError
-from darkroom.layout import Run, run_of
+from darkroom.layout import TABLES, Run, run_of
 from darkroom.manifest import Entry
 from darkroom.storage.parquet import read_columns
 from darkroom.storage.read_ahead import read_ahead
@@ -38,7 +38,7 @@ def on_threads(store: Store) -> Spread:
 
 
 class Row(NamedTuple):
-    """An image in a Parquet file of `Results/`, `Results_PCA/`, `Rejected/` or `Thumbnails/`."""
+    """An image in a Parquet file of one of the `TABLES`, or a file that is none."""
 
     file: str
     path: str
@@ -75,8 +75,7 @@ class Part(NamedTuple):
 
 def all_rows(store: Store, spread: Spread) -> Iterator[Row]:
     """Every image in every Parquet file; only names, digests and reasons are read."""
-    folders = ("Results", "Results_PCA", "Rejected", "Thumbnails")
-    files = [key for folder in folders for key in store.list(folder, ".parquet")]
+    files = [key for folder in TABLES for key in store.list(folder, ".parquet")]
     for file, found in zip(files, spread(_names_in, files), strict=True):
         for path, content, reason in found:
             yield Row(file, path, content, reason)

@@ -14,38 +14,47 @@ from darkroom.coordinates.vectors import vector_column
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.images.backbone import Backbone
 from darkroom.images.contract import DISPLAY, Contract
+from darkroom.images.decoder import Decoder, Wanted, decoder
 from darkroom.images.fetch import Fetched
 from darkroom.images.outcome import Limits, Pixels, Rejection
-from darkroom.images.reading import read_image
 from darkroom.images.recognising import kind_of, looks_like_image, what_to_do_with
-from darkroom.images.thumbnails import thumbnail, thumbnail_of_truncated
 from darkroom.layout import Run, label_of
+from darkroom.manifest import Entry
 from darkroom.storage.parquet import (
     FEATURES_SCHEMA,
     PIXEL_CONTRACT,
     REJECTED_SCHEMA,
+    SKIPPED_SCHEMA,
     THUMBNAILS_SCHEMA,
 )
+from darkroom.storage.read_ahead import made_ahead
 
 EMBED_BATCH = 8
+_AHEAD = EMBED_BATCH  # images decoded, and not yet embedded
 _ERASED = Rejection("erased", "an image with this content was erased; `darkroom unblock` allows it")
 
 
 @dataclass(frozen=True)
 class PartOutcome:
-    """What became of a part: a row per processed image, one per rejected, a name per skipped;
-    thumbnails of the processed images, and of the truncated ones as far as they go."""
+    """What became of a part: a row per processed image, one per rejected, one per file that is no
+    image; thumbnails of the processed images, and of the truncated ones as far as they go."""
 
     features: pa.Table
     rejected: pa.Table
+    skipped: pa.Table
     thumbnails: pa.Table
-    skipped: list[str]
+
+    @property
+    def files(self) -> int:
+        """How many files there were."""
+        return self.features.num_rows + self.rejected.num_rows + self.skipped.num_rows
 
     def tables(self, run: Run) -> list[tuple[str, pa.Table]]:
         """What is to be stored, by folder."""
         return [
             (run.results, self.features),
             (run.rejected, self.rejected),
+            (run.skipped, self.skipped),
             (run.thumbnails, self.thumbnails),
         ]
 
@@ -54,8 +63,8 @@ class PartOutcome:
 class _Rows:
     processed: list[dict[str, object]] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
-    thumbnails: list[dict[str, object]] | None = None
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[dict[str, object]] = field(default_factory=list)
+    thumbnails: list[dict[str, object]] = field(default_factory=list)
 
 
 def featurize(
@@ -68,65 +77,69 @@ def featurize(
 ) -> PartOutcome:
     """Decode and embed images in order. The same bytes in the same order give the same rows.
 
-    An image whose content was erased is rejected undecoded, and its digest not kept.
+    Images are read and decoded on a thread of their own, so that a store, a decoder and the network
+    wait for each other as little as may be. One whose content was erased is rejected undecoded, and
+    its digest not kept.
     """
-    rows = _Rows(thumbnails=[] if thumbnails else None)
-    vectors = [np.zeros((0, backbone.dimensions), np.float32)]
-    rules = _Rules(backbone, limits, blocked, contract)
-    for images in _batched(_decoded(fetched, rules, rows), EMBED_BATCH):
-        vectors.append(backbone.embed(np.stack(images)))
+    wanted = Wanted(backbone.size, limits, contract, thumbnails)
+    rows, vectors = _Rows(), [np.zeros((0, backbone.dimensions), np.float32)]
+    with decoder() as mine:
+        looked = made_ahead((_look(item, mine, wanted, blocked) for item in fetched), _AHEAD)
+        for images in _batched(_noted(looked, rows, backbone), EMBED_BATCH):
+            vectors.append(backbone.embed(np.stack(images)))
     return PartOutcome(
         _features_table(rows.processed, np.concatenate(vectors), contract),
         pa.Table.from_pylist(rows.rejected, REJECTED_SCHEMA),
-        pa.Table.from_pylist(rows.thumbnails or [], THUMBNAILS_SCHEMA),
-        rows.skipped,
+        pa.Table.from_pylist(rows.skipped, SKIPPED_SCHEMA),
+        pa.Table.from_pylist(rows.thumbnails, THUMBNAILS_SCHEMA),
     )
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """What each image is read by."""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What came of a file: `outcome` None where it is no image. `digest` is of its bytes, None
+    where they were not read, or may not be known."""
 
-    backbone: Backbone
-    limits: Limits
-    blocked: BlockList
-    contract: Contract
+    entry: Entry
+    digest: str | None
+    outcome: Pixels | Rejection | None
+    jpeg: bytes | None = None
 
 
-def _decoded(fetched: Iterable[Fetched], rules: _Rules, rows: _Rows) -> Iterator[NDArray[np.uint8]]:
-    """The pixels of the good images; notes on `rows` what became of each image."""
-    for item in fetched:
-        key, data = item.entry.key, item.data
-        if _is_no_image(key, data):
-            rows.skipped.append(key)
-            continue
-        digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
-        if digest is not None and rules.blocked.blocks(digest):
-            rows.rejected.append(_rejected_row(key, None, _ERASED))
-            continue
-        outcome = _outcome(key, data, rules)
-        if rows.thumbnails is not None:
-            rows.thumbnails += _thumbnail_rows(key, digest, data, outcome, rules.limits)
-        if isinstance(outcome, Pixels):
-            rows.processed.append(_processed_row(key, digest, outcome, rules.backbone))
-            yield outcome.array
+def _look(item: Fetched, mine: Decoder, wanted: Wanted, blocked: BlockList) -> _Looked:
+    entry, data = item.entry, item.data
+    if isinstance(data, Rejection):  # where it was too large to be read, its name tells
+        is_other = data.reason == "too_large" and not looks_like_image(entry.key, b"")
+        return _Looked(entry, None, None if is_other else data)
+    digest = hashlib.sha256(data).hexdigest()
+    if blocked.blocks(digest):
+        return _Looked(entry, None, _ERASED)
+    if not looks_like_image(entry.key, data):
+        return _Looked(entry, digest, None)
+    if data and (words := what_to_do_with(entry.key)) and kind_of(data) is None:
+        return _Looked(entry, digest, Rejection("unsupported_mode", words))
+    decoded = mine.decode(data, wanted)
+    return _Looked(entry, digest, decoded.outcome, decoded.jpeg)
+
+
+def _noted(
+    looked: Iterable[_Looked], rows: _Rows, backbone: Backbone
+) -> Iterator[NDArray[np.uint8]]:
+    """The pixels of the good images; notes on `rows` what became of each file."""
+    for one in looked:
+        if one.jpeg:
+            rows.thumbnails.append(
+                {"path": one.entry.key, "content_sha256": one.digest, "jpeg": one.jpeg}
+            )
+        if isinstance(one.outcome, Pixels):
+            rows.processed.append(
+                _processed_row(one.entry.key, one.digest, one.outcome, backbone)
+            )
+            yield one.outcome.array
+        elif one.outcome is None:
+            rows.skipped.append(_skipped_row(one))
         else:
-            rows.rejected.append(_rejected_row(key, digest, outcome))
-
-
-def _outcome(key: str, data: bytes | Rejection, rules: _Rules) -> Pixels | Rejection:
-    if isinstance(data, Rejection):
-        return data
-    if data and (words := what_to_do_with(key)) and kind_of(data) is None:
-        return Rejection("unsupported_mode", words)
-    return read_image(data, rules.backbone.size, rules.limits, rules.contract)
-
-
-def _is_no_image(key: str, data: bytes | Rejection) -> bool:
-    """By name and content, or, where it was too large to be read, by its name alone."""
-    if isinstance(data, Rejection):
-        return data.reason == "too_large" and not looks_like_image(key, b"")
-    return not looks_like_image(key, data)
+            rows.rejected.append(_rejected_row(one.entry.key, one.digest, one.outcome))
 
 
 def _processed_row(
@@ -139,6 +152,7 @@ def _processed_row(
         "width": pixels.width,
         "height": pixels.height,
         "format": pixels.format,
+        "has_more": pixels.has_more,
         "backbone": backbone.id,
     }
 
@@ -152,20 +166,12 @@ def _rejected_row(key: str, digest: str | None, rejection: Rejection) -> dict[st
     }
 
 
-def _thumbnail_rows(
-    key: str,
-    digest: str | None,
-    data: bytes | Rejection,
-    outcome: Pixels | Rejection,
-    limits: Limits,
-) -> list[dict[str, object]]:
-    """The row of an image that there is a picture of."""
-    jpeg = None
-    if isinstance(outcome, Pixels):
-        jpeg = thumbnail(outcome)
-    elif outcome.reason == "truncated" and isinstance(data, bytes):
-        jpeg = thumbnail_of_truncated(data, limits)
-    return [{"path": key, "content_sha256": digest, "jpeg": jpeg}] if jpeg else []
+def _skipped_row(one: _Looked) -> dict[str, object]:
+    return {
+        "path": one.entry.key,
+        "size_bytes": one.entry.size_bytes,
+        "content_sha256": one.digest,
+    }
 
 
 def _batched(images: Iterator[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:

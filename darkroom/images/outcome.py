@@ -17,6 +17,8 @@ Reason = Literal[
     "too_large",
     "missing",
     "decode_error",
+    "decoder_crashed",
+    "too_slow",
     "erased",
 ]
 
@@ -31,12 +33,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A decoded image: `array` is `(h, w, 3) uint8` RGB; width and height are as displayed."""
+    """A decoded image: `array` is `(h, w, 3) uint8` RGB; width and height are as displayed.
+    `has_more`: the file has more pages or frames than this one."""
 
     array: NDArray[np.uint8]
     width: int
     height: int
     format: str
+    has_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from darkroom.images.outcome import Pixels, Rejection
 _ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
 _PLAIN_MODES = {"1", "P", "YCbCr", "HSV"}
 _WITH_PROFILE = {"RGB", "L", "CMYK"}
+_WITH_PAGES = {"TIFF", "GIF", "WEBP", "PNG", "AVIF", "HEIC"}
 _ORIENTATION = 0x0112  # of EXIF
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,10 +29,12 @@ _TURNS = {
 _LAID_DOWN = (5, 6, 7, 8)
 
 
-def pixels_of(image: Image.Image, size: tuple[int, int], contract: Contract) -> Pixels | Rejection:
-    """Decode and scale to `size` (width, height). What is decoded whole is turned before it is
-    scaled; what the decoder has made smaller, after."""
-    name = "JPEG" if image.format == "MPO" else str(image.format)
+def pixels_of(
+    image: Image.Image, size: tuple[int, int], contract: Contract, name: str
+) -> Pixels | Rejection:
+    """Decode and scale to `size` (width, height) an image of the format `name`. What is decoded
+    whole is turned before it is scaled; what the decoder has made smaller, after."""
+    has_more = name in _WITH_PAGES and _has_more(image)
     shown, turn = image.size, 1
     box = _smaller(image, size, contract)
     image.load()
@@ -49,7 +52,14 @@ def pixels_of(image: Image.Image, size: tuple[int, int], contract: Contract) -> 
     lies = turn in _LAID_DOWN
     scaled = plain.resize(size[::-1] if lies else size, Image.Resampling.BICUBIC, box=box)
     colours = to_srgb(_turned(scaled, turn), profile)
-    return Pixels(np.asarray(colours), *(shown[::-1] if lies else shown), name)
+    return Pixels(np.asarray(colours), *(shown[::-1] if lies else shown), name, has_more)
+
+
+def _has_more(image: Image.Image) -> bool:
+    """Whether there is another page or frame, as far as can be told."""
+    with suppress(Exception):
+        return bool(getattr(image, "is_animated", False))
+    return False
 
 
 def _turn_whole(image: Image.Image) -> None:

@@ -13,9 +13,6 @@ Kind = Literal[
 
 # What is recognised, but not read, and what to do instead.
 UNREAD: dict[Kind, str] = {
-    "HEIF": "HEIC is not supported: save as JPEG or PNG",
-    "JXL": "JPEG XL is not supported: save as JPEG or PNG",
-    "RAW": "camera raw files are not supported: export as JPEG or TIFF",
     "SVG": "drawings are not supported: export as PNG",
 }
 

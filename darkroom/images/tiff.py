@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from darkroom.images.outcome import UnsupportedError
-from darkroom.images.recognising import UNREAD
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _SAMPLES, _MOST_VALUE, _SUB_DIRECTORIES, _FORMAT, _DNG = 277, 281, 330, 339, 50706
@@ -31,14 +30,19 @@ def open_tiff(data: bytes) -> Image.Image:
     """The first page. Raises `UnsupportedError` where the file is sound but no plain picture, and
     what Pillow raises."""
     directory = first_directory(data)
-    if directory is not None:
-        _require_a_picture(directory)
     try:
         return Image.open(io.BytesIO(data), formats=("TIFF",))
     except UnidentifiedImageError:
         if directory is None or not _holds(data, directory):
             raise
         raise UnsupportedError(_words(directory)) from None
+
+
+def is_raw(data: bytes) -> bool:
+    """Whether it is a camera's: its first page is a small preview, or the sensor's own numbers."""
+    directory = first_directory(data) or {}
+    preview = directory.get(_SUBFILE, 0) & _REDUCED and _SUB_DIRECTORIES in directory
+    return bool(preview) or _DNG in directory or directory.get(_PHOTOMETRIC) in _SENSORS
 
 
 def first_directory(data: bytes) -> Directory | None:
@@ -53,6 +57,17 @@ def first_directory(data: bytes) -> Directory | None:
     except Exception:  # whatever damaged bytes bring about
         return None
     return told if {_WIDTH, _HEIGHT} <= told.keys() else None
+
+
+def is_cut_off(data: bytes) -> bool:
+    """Whether the first page, or where it tells of, lies behind the data's end."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    large = _LARGE in data[2:4]
+    first = int.from_bytes(data[8:16] if large else data[4:8], order)
+    if first >= len(data):
+        return True
+    directory = first_directory(data)
+    return directory is not None and not _holds(data, directory)
 
 
 def is_white_zero(image: Image.Image) -> bool:
@@ -73,13 +88,6 @@ def stated_range(image: Image.Image) -> int | None:
 
 def _tags(image: Image.Image) -> Directory:
     return getattr(image, "tag_v2", {})
-
-
-def _require_a_picture(directory: Directory) -> None:
-    """Raw files have a small preview as their first page, or the sensor's own numbers."""
-    preview = directory.get(_SUBFILE, 0) & _REDUCED and _SUB_DIRECTORIES in directory
-    if preview or _DNG in directory or directory.get(_PHOTOMETRIC) in _SENSORS:
-        raise UnsupportedError(UNREAD["RAW"])
 
 
 def _holds(data: bytes, directory: Directory) -> bool:

@@ -37,7 +37,8 @@ class Duplicates:
 class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
     `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
-    files the batch's marker announced; `pixels` is the id of the contract by which bytes became
+    files the batch's marker announced; `with_more_pages` is how many of the processed files have
+    more pages or frames than the first, which stands for them; `pixels` is the id of the contract by which bytes became
     pixels; `erased` is how many of the run's files were erased since,
     and are counted nowhere else; `erasures` are the numbers of those it knows of, and of all up to
     `last_erasure`."""
@@ -58,6 +59,7 @@ class Receipt:
     finished_at: str
     expected: int | None = None
     pixels: str = ""  # of receipts from before contracts had ids
+    with_more_pages: int = 0
     erased: int = 0
     last_erasure: int = 0  # of receipts that knew of one after the other
     erasures: list[int] = field(default_factory=list)

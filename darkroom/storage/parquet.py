@@ -24,6 +24,7 @@ FEATURES_SCHEMA = pa.schema(
         "height": pa.int32(),
         "format": pa.string(),
         "backbone": pa.string(),
+        "has_more": pa.bool_(),
     }
 )
 REJECTED_SCHEMA = pa.schema(
@@ -33,6 +34,9 @@ REJECTED_SCHEMA = pa.schema(
         "detail": pa.string(),
         "content_sha256": pa.string(),
     }
+)
+SKIPPED_SCHEMA = pa.schema(
+    {"path": pa.string(), "size_bytes": pa.int64(), "content_sha256": pa.string()}
 )
 THUMBNAILS_SCHEMA = pa.schema(
     {"path": pa.string(), "content_sha256": pa.string(), "jpeg": pa.binary()}

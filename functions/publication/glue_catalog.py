@@ -15,6 +15,7 @@ from darkroom.layout import Run
 FEATURES = "features"
 PCA_VERSIONS = "features_pca_versions"
 REJECTED = "rejected"
+SKIPPED = "skipped"
 CSV = "results_csv"
 CURRENT_PCA_VIEW = "features_pca"
 
@@ -47,10 +48,12 @@ class GlueCatalog:
     results: str
 
     def add_run(self, run: Run) -> None:
-        """Show a run's features, rejected images and CSV. Repeating it changes nothing."""
+        """Show a run's features, rejected and skipped files, and CSV. Repeating it changes
+        nothing."""
         values = (run.batch, str(run.number))
         self._add(FEATURES, [Partition(values, run.results)])
         self._add(REJECTED, [Partition(values, run.rejected)])
+        self._add(SKIPPED, [Partition(values, run.skipped)])
         self._add(CSV, [Partition((run.batch,), run.csv.rpartition("/")[0])])
 
     def add_coordinates(self, version: int, runs: Iterable[Run]) -> None:
@@ -100,6 +103,7 @@ class GlueCatalog:
             values = [run.batch, str(run.number)]
             self._remove(FEATURES, values)
             self._remove(REJECTED, values)
+            self._remove(SKIPPED, values)
             self._remove(CSV, [run.batch])
             for version in versions:
                 self._remove(PCA_VERSIONS, [str(version), *values])

@@ -100,7 +100,7 @@ class RunsView:
         if self._record(run).state != State.DONE:
             raise not_found("this run has no results yet: it is not done")
         version = current_number(self.results)
-        folders = {"features": run.results, "rejected": run.rejected,
+        folders = {"features": run.results, "rejected": run.rejected, "skipped": run.skipped,
                    "coordinates": run.results_pca(version)}  # fmt: skip
         files = [self._file("receipt", run.receipt, "application/json", run)]
         if version and self.results.list(run.results_pca(version)):

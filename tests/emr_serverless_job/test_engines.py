@@ -53,6 +53,7 @@ def test_features_are_those_of_the_plain_pixels(
     assert [row["path"] for row in results] == sorted(row["path"] for row in results)
     assert set(results[0]) == {
         "path", "label", "features", "content_sha256", "width", "height", "format", "backbone",
+        "has_more",
     }  # fmt: skip
     assert list(results[0])[:3] == ["path", "label", "features"]
     backbone = load_backbone(onnx_bytes)
@@ -74,7 +75,7 @@ def test_every_reason_with_a_real_file(
         "not_an_image": b"hello",
         "truncated": jpeg()[:-700],
         "too_many_pixels": encoded(Image.new("RGB", (300, 300)), "PNG"),
-        "unsupported_mode": b"\0\0\0\x18ftypheic",
+        "unsupported_mode": b"<svg></svg>",
         "too_large": os.urandom(40_000),
         "decode_error": b"\x89PNG\r\n\x1a\n" + b"\7" * 99,
     }

@@ -39,7 +39,7 @@ RESULTS = next(r.arn for r in RESOURCES if r.logical_id == "Results")
 UNUSED = {
     ("JobRole", "s3:AbortMultipartUpload", f"{RESULTS}/{folder}/*"):
         "obstore takes back an upload in parts that broke off"
-    for folder in ("Results", "Results_PCA", "Rejected", "Thumbnails")
+    for folder in TABLES
 } | {
     ("JobRole", "s3:ListBucket", next(r.arn for r in RESOURCES if r.logical_id == "Artifacts")):
         "Spark's own file system, which fetches the job in AWS, may look for what it fetches"

@@ -145,7 +145,6 @@ def test_files_that_are_no_images_by_ending_and_bytes(path: str, data: bytes) ->
             None,
             id="floating-point",
         ),
-        pytest.param("unsupported_mode", b"\0\0\0\x18ftypheic" + b"\0" * 50, None, id="heic"),
         pytest.param("decode_error", b"\x89PNG\r\n\x1a\n" + b"\7" * 99, None, id="decode_error"),
     ],
 )
