@@ -33,7 +33,8 @@ def open_tiff(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=("TIFF",))
     except UnidentifiedImageError:
-        if directory is None or not _holds(data, directory):
+        end = _end_of_pixels(directory) if directory is not None else None
+        if directory is None or end is None or end > len(data):
             raise
         raise UnsupportedError(_words(directory)) from None
 
@@ -67,7 +68,7 @@ def is_cut_off(data: bytes) -> bool:
     if first >= len(data):
         return True
     directory = first_directory(data)
-    return directory is not None and not _holds(data, directory)
+    return directory is not None and (_end_of_pixels(directory) or 0) > len(data)
 
 
 def is_white_zero(image: Image.Image) -> bool:
@@ -90,13 +91,13 @@ def _tags(image: Image.Image) -> Directory:
     return getattr(image, "tag_v2", {})
 
 
-def _holds(data: bytes, directory: Directory) -> bool:
-    """Whether the pixels that the directory tells of are in the file."""
+def _end_of_pixels(directory: Directory) -> int | None:
+    """Where in the file the page's pixels end; None where it does not tell."""
     for places, sizes in _STRIPS_AND_TILES:
         if places in directory and sizes in directory:
             told = zip(_listed(directory[places]), _listed(directory[sizes]), strict=False)
-            return all(place + size <= len(data) for place, size in told)
-    return False
+            return max((place + size for place, size in told), default=None)
+    return None
 
 
 def _listed(value: int | tuple[int, ...]) -> tuple[int, ...]:

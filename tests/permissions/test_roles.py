@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from ministack.core import iam_evaluator as evaluator
 
+from darkroom.layout import TABLES
 from local_cloud.access.asks import Ask
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
 from local_cloud.access.notes import FOLDER

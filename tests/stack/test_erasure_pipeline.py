@@ -19,7 +19,7 @@ from tests.waiting import finished
 
 GONE, COPY = "spring/Pêche plate/2.jpg", "autumn/other name.jpg"
 
-OLDER, NEWER = jpeg(900), jpeg(901)
+OLDER, NEWER, NOTES = jpeg(900), jpeg(901), b"no image"
 
 pytestmark = [pytest.mark.long, pytest.mark.own_cloud]
 
@@ -46,7 +46,9 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     marker, and a newer version of a later run; the same picture under another key, too."""
     put_bytes(stack, GONE, OLDER)
     stack.s3.delete_object(Bucket=stack.uploads, Key=GONE)
-    put_folder(stack, photos(12), "spring", ready=True)
+    pictures = photos(12)
+    (pictures / "notes of Jane.txt").write_bytes(NOTES)
+    put_folder(stack, pictures, "spring", ready=True)
     done(stack, "spring", 1)
     put_bytes(stack, COPY, jpeg(2))
     put_bytes(stack, "autumn/3.jpg", jpeg(300))
@@ -80,8 +82,8 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
 
     put_bytes(stack, "open/1.jpg", jpeg(500))  # waits for others
     put_bytes(stack, "open/_READY", b'{"images": 99}')
-    keys = [f"spring/{path}" for path in _below(photos(12))] + ["open/1.jpg"]
-    digests = [digest(jpeg(number)) for number in (*range(12), 500)]
+    keys = [f"spring/{path}" for path in _below(pictures)] + ["open/1.jpg"]
+    digests = [digest(jpeg(number)) for number in (*range(12), 500)] + [digest(NOTES)]
     assert len(traces(folder / "state", [*keys, *digests])) > 15
     assert darkroom("erase", "--batch", "spring", "--yes", "--no-wait").returncode == 0
     assert darkroom("erase", "--prefix", "open/1", "--yes").returncode == 0
@@ -91,4 +93,4 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
 
 
 def _below(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")]
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from tests.conftest import jpeg
 
 PLANTED = "tests.darkroom.images.planted_decoder"
 WANTED = Wanted((64, 64), Limits())
-BOUNDS = Bounds(memory_bytes=512 << 20, computing_seconds=1, waiting_seconds=3)
+BOUNDS = Bounds(memory_bytes=512 << 20, computing_seconds=1)
+IMPATIENT = replace(BOUNDS, waiting_seconds=3)
 
 
 @pytest.fixture(name="planted")
@@ -41,9 +43,8 @@ def is_read(decoded: Decoded, seed: int = 0) -> bool:
         (b"exit", "decoder_crashed", "exit code 7"),
         (b"eat", "decoder_crashed", "more than 512 MB of memory"),
         (b"compute", "too_slow", "1 seconds of computing"),
-        (b"hang", "too_slow", "3 seconds"),
     ],
-    ids=["aborts", "reads where it must not", "exits", "eats memory", "computes", "hangs"],
+    ids=["aborts", "reads where it must not", "exits", "eats memory", "computes"],
 )
 def test_what_ends_the_decoder_is_rejected_and_the_next_is_read(
     data: bytes, reason: str, words: str, planted: Decoder
@@ -54,6 +55,13 @@ def test_what_ends_the_decoder_is_rejected_and_the_next_is_read(
     assert outcome.reason == reason
     assert words in outcome.detail
     assert is_read(planted.decode(jpeg(1), WANTED), 1)
+
+
+def test_a_decoder_that_waits_for_ever_is_ended() -> None:
+    planted = Decoder(IMPATIENT, PLANTED)
+    outcome = planted.decode(b"hang", WANTED).outcome
+    planted.close()
+    assert outcome == Rejection("too_slow", "not decoded within 3 seconds")
 
 
 def test_an_image_does_not_pay_for_the_one_before_it(planted: Decoder) -> None:

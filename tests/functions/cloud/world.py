@@ -35,7 +35,7 @@ from tests.functions.cloud.job import do_the_job
 
 EVENTS = Path(__file__).parents[1] / "events"
 
-STACK_TABLES = ("features", "features_pca_versions", "rejected", "results_csv")
+STACK_TABLES = ("features", "features_pca_versions", "rejected", "skipped", "results_csv")
 
 _NOTED: set[object] = set()
 

@@ -25,9 +25,14 @@ from darkroom.layout import ERASURES, Run, erasure_request, label_of, run_in
 from darkroom.manifest import Entry, unpack
 from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote
-from darkroom.storage.parquet import FEATURES_SCHEMA, REJECTED_SCHEMA, THUMBNAILS_SCHEMA, to_parquet
+from darkroom.storage.parquet import (
+    FEATURES_SCHEMA,
+    REJECTED_SCHEMA,
+    SKIPPED_SCHEMA,
+    THUMBNAILS_SCHEMA,
+    to_parquet,
+)
 from emr_serverless_job.account import Clock, count_stored
-from emr_serverless_job.featurize import Summary
 from emr_serverless_job.request import Request
 from functions.aws.bucket import Bucket
 from functions.erasure.right_of_way import Erasures
@@ -82,7 +87,7 @@ def featurize(world: World, run: Run, entries: list[Entry]) -> None:
     """Features by content, statistics, coordinates (in a version of their own if the world wants
     one) and receipt."""
     results, blocked = world.results, block_list.load(world.results)
-    good, bad = [], []
+    good, bad, others = [], [], []
     for entry in entries:
         data = _content(world, entry)
         digest = hashlib.sha256(data or b"").hexdigest()
@@ -91,6 +96,8 @@ def featurize(world: World, run: Run, entries: list[Entry]) -> None:
             reason = "erased" if data and blocked.blocks(digest) else reason
             known = digest if reason == "decode_error" else None
             bad.append({"path": entry.key, "reason": reason, "detail": "", "content_sha256": known})
+        elif entry.key.endswith(".txt"):
+            others.append({"path": entry.key, "size_bytes": 1, "content_sha256": digest})
         else:
             good.append((entry.key, digest))
     for number, start in enumerate(range(0, len(good), _ROWS_A_FILE)):
@@ -104,9 +111,11 @@ def featurize(world: World, run: Run, entries: list[Entry]) -> None:
     if bad:
         table = pa.Table.from_pylist(bad, REJECTED_SCHEMA)
         results.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))
-    digests = [bytes.fromhex(digest) for _, digest in good]
+    if others:
+        table = pa.Table.from_pylist(others, SKIPPED_SCHEMA)
+        results.write(f"{run.skipped}/part-00000.parquet", to_parquet(table))
     asked = Request(run, entries, results.uri, MODEL)
-    account = count_stored(results, asked, Summary([], digests), Clock())
+    account = count_stored(results, asked, Clock())
     note = _place(world, run)
     results.write(run.receipt, receipt.pack(replace(account, pca=note)))
 
@@ -130,6 +139,7 @@ def _features(rows: list[tuple[str, str]]) -> pa.Table:
         "height": pa.array([8] * len(rows), pa.int32()),
         "format": pa.array(["JPEG"] * len(rows)),
         "backbone": pa.array(["b"] * len(rows)),
+        "has_more": pa.array([False] * len(rows)),
     }
     schema = FEATURES_SCHEMA.with_metadata({"made": "by a test"})
     return pa.table([columns[name] for name in schema.names], schema=schema)

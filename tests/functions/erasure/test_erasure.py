@@ -43,6 +43,7 @@ def test_a_key_goes_with_its_copies_from_everywhere(corpus: World) -> None:
         "job_logs": 2,
         "manifest_entries": 3,
         "rejected_rows": 0,
+        "skipped_rows": 0,
         "thumbnails": 3,
         "unfinished_uploads": 0,
         "upload_versions": 4,

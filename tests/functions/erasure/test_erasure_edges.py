@@ -145,6 +145,19 @@ def test_receipts_stay_true_where_something_has_expired(world: World, expired: s
         assert world.record("spring").processed == account.processed
 
 
+def test_a_file_that_is_no_image_goes_too(world: World) -> None:
+    world.upload("spring/notes of Jane.txt", b"notes")
+    batch(world, "spring", b"one")
+    words = ["spring/notes of Jane.txt", digest(b"notes")]
+    run = Run("spring", 1)
+    assert run.skipped in {key.rpartition("/")[0] for key in traces(world, *words)}
+    told = erase(world, "20-r1", Selector("keys", (words[0],)))
+    assert traces(world, *words) == []
+    assert told["removed"]["skipped_rows"] == 1
+    account = receipt.unpack(world.results.read(run.receipt))
+    assert (account.found, account.skipped, account.erased) == (1, 0, 1)
+
+
 def test_erasures_in_a_row_add_up(world: World) -> None:
     batch(world, "spring", b"one", b"two", b"two", b"broken")
     for number, key in enumerate(("spring/1.jpg", "spring/4.jpg", "spring/3.jpg")):
