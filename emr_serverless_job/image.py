@@ -15,6 +15,9 @@ _NEEDED: Mapping[str, str] = {
     "obstore": "archive",
     "onnxruntime": "archive",
     "PIL": "archive",
+    "pi_heif": "archive",
+    "pillow_jxl": "archive",
+    "rawpy": "archive",
     "boto3": "archive",
 }
 _WHAT_TO_DO = {

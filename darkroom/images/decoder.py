@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from threading import Lock
 from time import monotonic
@@ -146,7 +146,8 @@ class _Process:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=_environment(), bufsize=0, pipesize=_CHUNK_BYTES,
         )  # fmt: skip
-        assert self._child.stdin and self._child.stdout and self._child.stderr
+        assert self._child.stdin
+        assert self._child.stdout
         self._questions = self._child.stdin.fileno()
         self._answers = self._child.stdout.fileno()
         self._poll = select.poll()
@@ -180,10 +181,8 @@ class _Process:
         """Raises `DarkroomError` where the process cannot even start."""
         if self._is_ready:
             return
-        try:
+        with suppress(EOFError, TimeoutError):
             self._is_ready = self._read(len(READY), monotonic() + _START_SECONDS) == READY
-        except (EOFError, TimeoutError):
-            pass
         if not self._is_ready:
             self._child.kill()
             assert self._child.stderr

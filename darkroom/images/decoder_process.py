@@ -16,7 +16,7 @@ from time import process_time
 from typing import BinaryIO
 
 from darkroom.images.contract import Contract
-from darkroom.images.outcome import Limits, Pixels
+from darkroom.images.outcome import Limits, Pixels, Rejection
 from darkroom.images.reading import read_image
 from darkroom.images.thumbnails import thumbnail, thumbnail_of_truncated
 

@@ -47,7 +47,7 @@ class PartOutcome:
     @property
     def files(self) -> int:
         """How many files there were."""
-        return self.features.num_rows + self.rejected.num_rows + self.skipped.num_rows
+        return sum(len(table) for table in (self.features, self.rejected, self.skipped))
 
     def tables(self, run: Run) -> list[tuple[str, pa.Table]]:
         """What is to be stored, by folder."""
@@ -132,9 +132,7 @@ def _noted(
                 {"path": one.entry.key, "content_sha256": one.digest, "jpeg": one.jpeg}
             )
         if isinstance(one.outcome, Pixels):
-            rows.processed.append(
-                _processed_row(one.entry.key, one.digest, one.outcome, backbone)
-            )
+            rows.processed.append(_processed_row(one.entry.key, one.digest, one.outcome, backbone))
             yield one.outcome.array
         elif one.outcome is None:
             rows.skipped.append(_skipped_row(one))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image
 from pi_heif import register_heif_opener
+from PIL import Image
 
 # one thread, as each task has one core; of what is beside the picture nothing is looked at
 register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)

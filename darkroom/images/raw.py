@@ -17,7 +17,7 @@ _NEARLY_ALL = 0.9  # of the sensor's width, whose edges no picture shows
 
 def open_raw(data: bytes, least_side: int) -> Image.Image:
     """The largest embedded preview, to be turned as the raw file says. Its longer side has no less
-    than `least_side` pixels (0: as many as the sensor's); a thumbnail is not taken for a photograph.
+    than `least_side` pixels (0: as many as the sensor's): a thumbnail is no photograph.
 
     Raises `UnsupportedError` where there is no such preview, and what LibRaw raises.
     """
@@ -43,6 +43,6 @@ def open_raw(data: bytes, least_side: int) -> Image.Image:
 
 
 def _opened(preview: rawpy.Thumbnail) -> Image.Image:
-    if preview.format == rawpy.ThumbFormat.JPEG:
+    if isinstance(preview.data, bytes):
         return Image.open(io.BytesIO(preview.data), formats=("JPEG", "MPO"))
     return Image.fromarray(preview.data)

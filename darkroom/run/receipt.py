@@ -37,10 +37,10 @@ class Duplicates:
 class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
     `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
-    files the batch's marker announced; `with_more_pages` is how many of the processed files have
-    more pages or frames than the first, which stands for them; `pixels` is the id of the contract by which bytes became
-    pixels; `erased` is how many of the run's files were erased since,
-    and are counted nowhere else; `erasures` are the numbers of those it knows of, and of all up to
+    files the batch's marker announced; `pixels` is the id of the contract by which bytes became
+    pixels; `with_more_pages` is how many of the processed files have more pages or frames than the
+    first, which stands for them; `erased` is how many of the run's files were erased since, and are
+    counted nowhere else; `erasures` are the numbers of those it knows of, and of all up to
     `last_erasure`."""
 
     batch: str

@@ -78,7 +78,7 @@ def test_words_of_libraries_are_no_answers(planted: Decoder) -> None:
 
 def test_a_decoder_that_cannot_start_is_an_error_of_the_run() -> None:
     broken = Decoder(module="tests.darkroom.images.no_such_module")
-    with pytest.raises(DarkroomError, match="does not start.*no_such_module"):
+    with pytest.raises(DarkroomError, match=r"does not start.*no_such_module"):
         broken.decode(jpeg(), WANTED)
     broken.close()
 

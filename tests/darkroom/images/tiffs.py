@@ -53,8 +53,8 @@ def camera_raw(
     sensor: tuple[int, int],
     tags: dict[int, int] | None = None,
 ) -> bytes:
-    """A DNG of a sensor of (width, height): first a thumbnail, then the sensor's numbers and, maybe,
-    a preview as JPEG. `tags` are the first directory's."""
+    """A DNG of a sensor of (width, height): first a thumbnail, then the sensor's numbers and,
+    maybe, a preview as JPEG. `tags` are the first directory's."""
     width, height = sensor
     dng = Directories()
     numbers = bytes(2 * width * height)
