@@ -53,7 +53,7 @@ def completion() -> Completion:
         ),
         jobs=JobWatch(emr, settings.application_id, Bucket(s3, logs.netloc), logs.path.strip("/")),
         catalog=GlueCatalog(boto3.client("glue"), settings.glue_database, results.uri),
-        csv=CsvWriter(results),
+        csv=CsvWriter(results, settings.csv_byte_order_mark == "on"),
         notifier=Notifier(boto3.client("sns"), settings.topic_arn, results.uri),
         prices=Prices(
             settings.price_vcpu_hour,

@@ -46,6 +46,8 @@ def warmup() -> None:
 @click.option("--thumbnails/--no-thumbnails", default=True, help="Keep small pictures.")
 @click.option("--exact-decode", is_flag=True,
               help="Decode every pixel of large images; take colours as numbers.")  # fmt: skip
+@click.option("--csv-byte-order-mark", is_flag=True,
+              help="Begin CSV files so that spreadsheets know UTF-8.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["threads", "spark"]), default="threads",
               show_default=True, help="What runs the job's tasks.")  # fmt: skip
 @follow_links_option

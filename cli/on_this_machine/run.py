@@ -59,6 +59,7 @@ class RunOptions:
     thumbnails: bool = True
     exact_decode: bool = False
     follow_links: bool = False
+    csv_byte_order_mark: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -85,7 +86,7 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
             raise UsageError(f"there are no files in {options.folder}")
         run, entries = next_run(results, batch, listed)
         if not entries:
-            export_stale(results)
+            export_stale(results, options.csv_byte_order_mark)
             say(f"nothing new in {options.folder}: earlier runs account for every file")
         else:
             request = _request(options, run, entries, model())
@@ -140,7 +141,7 @@ def _process(options: RunOptions, request: Request, results: LocalStore) -> Rece
             account = _run_on(OnThreads(options.cores), request, progress)
     finally:
         progress.close()
-    export_stale(results)
+    export_stale(results, options.csv_byte_order_mark)
     return account
 
 
@@ -167,7 +168,7 @@ def _run_on(engine: Engine, request: Request, progress: Progress, more: str = ""
         raise DarkroomError(f"the job failed: {last[0].strip()}{more}") from error
 
 
-def export_stale(results: LocalStore) -> None:
+def export_stale(results: LocalStore, byte_order_mark: bool) -> None:
     """Write the CSV of every run that has none, or one older than the PCA version in force.
 
     So a refit reaches earlier runs, and a run whose export was cut short gets it the next time.
@@ -179,7 +180,7 @@ def export_stale(results: LocalStore) -> None:
     for run in receipt.done_runs(results):
         csv = results.root / run.csv
         if not csv.exists() or csv.stat().st_mtime_ns < pointer.stat().st_mtime_ns:
-            export_csv(results, run, current.number, COMPONENTS)
+            export_csv(results, run, current.number, COMPONENTS, byte_order_mark)
 
 
 def _draw(options: RunOptions, results: LocalStore) -> None:
@@ -224,6 +225,8 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
         lines.append(f"              {count} {reason}")
     if account.skipped:
         lines.append(f"  skipped     {account.skipped} files that are no images")
+    if account.with_more_pages:
+        lines.append(f"  pages       of {account.with_more_pages} files the first page was taken")
     if account.duplicates.images:
         lines.append(f"  duplicates  {account.duplicates.images} images repeat another's bytes")
     lines.append(f"  speed       {rate:.0f} images/s on {options.cores} cores")

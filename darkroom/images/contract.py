@@ -28,8 +28,7 @@ class Contract:
         return f"{self.name}-{self.version}"
 
 
-# At 4 times the input, photographs of 12 megapixels have a cosine of 0.9993 and more to the full
-# decode, and take a third of the time.
+# Chosen by `benchmarks/decoding.py`: docs/job.md has the numbers.
 DISPLAY = Contract("display", 1, least_scale=4, honours_profiles=True)
 # As Keras' `load_img` reads, but for EXIF orientation, which that leaves out.
 EXACT = Contract("exact", 1, least_scale=0, honours_profiles=False)

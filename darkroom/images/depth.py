@@ -1,4 +1,4 @@
-"""Greys of more than eight bits, by their real range."""
+"""Numbers of more than eight bits, by their real range."""
 
 from __future__ import annotations
 
@@ -27,6 +27,23 @@ def from_16_bits(image: Image.Image) -> Image.Image:
     if isinstance(clear, int):
         eight[greys == clear] = 255
     return Image.fromarray(eight).convert("RGB")
+
+
+def has_deep_colours(image: Image.Image) -> bool:
+    """Whether its colours have sixteen bits in the file, of which Pillow keeps the upper eight. To
+    be asked before they are decoded."""
+    tiles = getattr(image, "tile", [])
+    return image.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in tiles)
+
+
+def with_full_range(image: Image.Image) -> Image.Image:
+    """An image of deep colours; where no number of the file is above 4095, of twelve bits."""
+    highest = [int(high) for _, high in image.getextrema()]  # type: ignore[misc]
+    if max(highest[:3]) > _TWELVE_BITS >> 8:
+        return image
+    fewer = [high <= _TWELVE_BITS >> 8 for high in highest]
+    return image.point([min(number * (17 if is_less else 1), 255)
+                        for is_less in fewer for number in range(256)])  # fmt: skip
 
 
 def _upper_eight(most: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from darkroom.images.colour import to_srgb
 from darkroom.images.contract import Contract
-from darkroom.images.depth import from_16_bits
+from darkroom.images.depth import from_16_bits, has_deep_colours, with_full_range
 from darkroom.images.outcome import Pixels, Rejection
 
 _ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
@@ -35,7 +35,7 @@ def pixels_of(
     """Decode and scale to `size` (width, height) an image of the format `name`. What is decoded
     whole is turned before it is scaled; what the decoder has made smaller, after."""
     has_more = name in _WITH_PAGES and _has_more(image)
-    shown, turn = image.size, 1
+    shown, turn, is_deep = image.size, 1, has_deep_colours(image)
     box = _smaller(image, size, contract)
     image.load()
     if box is None:
@@ -44,7 +44,7 @@ def pixels_of(
     else:
         turn = _orientation(image)
     profile = image.info.get("icc_profile") if contract.honours_profiles else None
-    plain = _plain(image)
+    plain = _plain(with_full_range(image) if is_deep else image)
     if plain is None:
         return Rejection("unsupported_mode", f"{name} of mode {image.mode}")
     if profile is None:  # else its colours are of the mode that it is in

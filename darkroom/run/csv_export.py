@@ -33,22 +33,32 @@ def header(components: int) -> str:
 
 
 def csv_chunks(
-    store: Store, run: Run, version: int, components: int, first_file: int = 0
+    store: Store,
+    run: Run,
+    version: int,
+    components: int,
+    first_file: int = 0,
+    byte_order_mark: bool = False,
 ) -> Iterator[bytes]:
-    """The file's bytes, a Parquet file of coordinates at a time; the first chunk is the header's.
+    """The file's bytes in UTF-8, a Parquet file of coordinates at a time; the first chunk is the
+    header's, with a byte order mark for spreadsheets if wanted.
 
     An export that was interrupted after `first_file` Parquet files goes on from there, without
     the header.
     """
     if not first_file:
-        yield (header(components) + "\r\n").encode()
+        encoding = "utf-8-sig" if byte_order_mark else "utf-8"
+        yield (header(components) + "\r\n").encode(encoding)
     keys = store.list(run.results_pca(version), ".parquet")[first_file:]
     yield from read_ahead(lambda key: _chunk(store.read(key), components), keys, _FILES_AHEAD)
 
 
-def export_csv(store: Store, run: Run, version: int, components: int) -> None:
+def export_csv(
+    store: Store, run: Run, version: int, components: int, byte_order_mark: bool = False
+) -> None:
     """Write the run's CSV; repeating it replaces the file."""
-    store.write_chunks(run.csv, csv_chunks(store, run, version, components))
+    chunks = csv_chunks(store, run, version, components, byte_order_mark=byte_order_mark)
+    store.write_chunks(run.csv, chunks)
 
 
 def _chunk(data: bytes, components: int) -> bytes:

@@ -52,7 +52,8 @@ class SubmitSettings:
 
 @dataclass(frozen=True)
 class CatalogSettings:
-    """What `catalog_results` needs to know. Prices are in `currency` per hour."""
+    """What `catalog_results` needs to know. Prices are in `currency` per hour;
+    `csv_byte_order_mark` is on or off."""
 
     table: str
     results_bucket: str
@@ -63,6 +64,7 @@ class CatalogSettings:
     glue_database: str
     topic_arn: str
     signing_key: str
+    csv_byte_order_mark: str
     upload_dead_letters_url: str
     price_vcpu_hour: float
     price_gb_hour: float

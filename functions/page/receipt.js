@@ -35,6 +35,7 @@ export function facts(run, batchId) {
     run.closed_because ? [t("closed"), told(run.closed_because)] : null,
     run.pca_version ? [t("coordinates"), t("pcaVersion", { number: run.pca_version })] : null,
     others ? [t("others"), t("skipped", { count: others })] : null,
+    run.receipt?.with_more_pages ? [t("morePages"), t("firstPages", { count: run.receipt.with_more_pages })] : null,
     [t("download"), downloads(run, batchId)],
   ];
   return h("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
@@ -47,7 +48,7 @@ function cost(told) {
 }
 
 function downloads(run, batchId) {
-  const names = { csv: "csv", receipt: "receipt", coordinates: "coordinatesFile", features: "features", rejected: "rejectedFile" };
+  const names = { csv: "csv", receipt: "receipt", coordinates: "coordinatesFile", features: "features", rejected: "rejectedFile", skipped: "skippedFile" };
   return h("span", { class: "row" }, Object.entries(names).map(([kind, word]) => h("button", { type: "button", onclick: ({ currentTarget: button }) => fetchFiles(kind, run, batchId).catch((problem) => sayAfter(button, problem.message)) }, t(word))));
 }
 

@@ -10,7 +10,9 @@ const FORM_MS = 12 * 60 * 1000; // forms are good for 15 minutes
 const TYPES = {
   jpg: "jpeg", jpeg: "jpeg", jpe: "jpeg", jfif: "jpeg", png: "png", webp: "webp", gif: "gif", bmp: "bmp",
   dib: "bmp", tif: "tiff", tiff: "tiff", heic: "heic", heif: "heif", avif: "avif", jp2: "jp2", psd: "vnd.adobe.photoshop",
-  raw: "x-raw", cr2: "x-canon-cr2", nef: "x-nikon-nef", dng: "x-adobe-dng",
+  jxl: "jxl", j2k: "jp2", hif: "heif", ico: "x-icon", ppm: "x-portable-pixmap", pgm: "x-portable-graymap", pbm: "x-portable-bitmap",
+  raw: "x-raw", cr2: "x-canon-cr2", cr3: "x-canon-cr3", nef: "x-nikon-nef", dng: "x-adobe-dng", arw: "x-sony-arw",
+  raf: "x-fuji-raf", orf: "x-olympus-orf", rw2: "x-panasonic-rw2", pef: "x-pentax-pef",
 };
 
 /** The files in what was dropped, as `{name, file}`; names keep their folders. */

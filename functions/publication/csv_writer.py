@@ -57,6 +57,7 @@ class CsvWriter:
     """Writes `Results_CSV/` with the PCA version and the erasure in each object's metadata."""
 
     results: Bucket
+    byte_order_mark: bool = False
     part_bytes: int = _PART_BYTES
 
     def present(self, run: Run) -> Present:
@@ -117,7 +118,8 @@ class CsvWriter:
         self, run: Run, progress: Progress, out_of_time: Callable[[], bool]
     ) -> Progress | None:
         waiting = bytearray()
-        chunks = csv_chunks(self.results, run, progress.version, COMPONENTS, progress.files)
+        mark = self.byte_order_mark
+        chunks = csv_chunks(self.results, run, progress.version, COMPONENTS, progress.files, mark)
         files = progress.files if progress.files else -1  # the header comes before the first file
         for chunk in chunks:
             waiting += chunk

@@ -88,6 +88,7 @@ SCHEMAS: Schema = {
         "properties": {
             "batch": _TEXT, "run": _COUNT, "found": _COUNT, **_COUNTS, "balanced": _YES,
             "equation": _TEXT, "skipped": _COUNT, "erased": _COUNT,
+            "with_more_pages": _COUNT,
             "rejected_by_reason": {"type": "object", "additionalProperties": _COUNT},
         },
         "required": ["batch", "run", "found", *_COUNTS, "balanced", "equation"],

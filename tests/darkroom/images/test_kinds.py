@@ -105,6 +105,14 @@ def test_greys_are_read_by_their_real_range(kind: str, bits: int) -> None:
     assert np.abs(difference).max() <= 1
 
 
+@pytest.mark.parametrize("bits", [12, 16])
+def test_colours_are_read_by_their_real_range(bits: int) -> None:
+    shades = np.stack([RAMP, RAMP[::-1], RAMP.T.reshape(RAMP.shape)], axis=2)
+    deep = shades.astype(np.uint16) * (257 if bits == 16 else 16)
+    difference = pixels(tiff(deep, {})).astype(int) - pixels(tiff(shades, {}))
+    assert np.abs(difference).max() <= (1 if bits == 16 else 17)  # of twelve, four are left
+
+
 def test_a_transparent_shade_of_sixteen_bits_is_white() -> None:
     greys = RAMP.astype(np.uint16) * 257
     greys[:10] = 777

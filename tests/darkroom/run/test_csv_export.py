@@ -27,7 +27,7 @@ HARD_NAMES = [
 ]
 
 
-def export(tmp_path: Path, paths: list[str], numbers: np.ndarray) -> bytes:
+def export(tmp_path: Path, paths: list[str], numbers: np.ndarray, mark: bool = False) -> bytes:
     store = LocalStore(tmp_path)
     for part in range(2):  # two files, to show that order and header hold across files
         chosen = slice(part, None, 2)
@@ -43,7 +43,7 @@ def export(tmp_path: Path, paths: list[str], numbers: np.ndarray) -> bytes:
             schema=PCA_SCHEMA,
         )
         store.write(f"{RUN.results_pca(1)}/{part_file(part)}", to_parquet(table))
-    export_csv(store, RUN, 1, 50)
+    export_csv(store, RUN, 1, 50, mark)
     return (tmp_path / RUN.csv).read_bytes()
 
 
@@ -53,6 +53,11 @@ def numbers() -> np.ndarray:
     values = random.normal(size=(len(HARD_NAMES), 50)) * 10.0 ** random.integers(-30, 30, 50)
     values[0, :4] = [0, -0.0, np.finfo(np.float32).tiny, np.finfo(np.float32).max]
     return values.astype(np.float32)
+
+
+def test_a_byte_order_mark_stands_once_at_the_start(tmp_path: Path, numbers: np.ndarray) -> None:
+    plain = export(tmp_path / "plain", HARD_NAMES, numbers)
+    assert export(tmp_path / "marked", HARD_NAMES, numbers, mark=True) == b"\xef\xbb\xbf" + plain
 
 
 def test_names_and_numbers_come_back_exactly(tmp_path: Path, numbers: np.ndarray) -> None:

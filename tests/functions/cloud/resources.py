@@ -93,6 +93,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "RESULTS_BUCKET": "results",
         "UPLOAD_DEAD_LETTERS_URL": urls["dead"],
         "SIGNING_KEY": key,
+        "CSV_BYTE_ORDER_MARK": "off",
         "SUBMIT_QUEUE_URL": urls["submit"],
         "CATALOG_QUEUE_URL": urls["catalog"],
         "QUIET_SECONDS": "0",
