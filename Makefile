@@ -12,7 +12,7 @@ WITH_DEV := demo job cloud functions catalog api
 # with it, every Python process of a test would compile all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-page bench-rivals slides requirements page clean
+.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-page bench-photos bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -97,6 +97,13 @@ bench-page: $(VENV)/.dev
 # make bench-rivals PHOTOS=folder: against Daft and Ray Data, in an environment of their own
 bench-rivals: $(VENV)/.dev .bench/rivals/.done
 	$(BIN)/python -m benchmarks.rivals $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+# make bench-photos PHOTOS=folder: the same on photographs of 12 megapixels; how far to decode them;
+# other formats, and memory
+bench-photos: $(VENV)/.dev .bench/rivals/.done
+	$(BIN)/python -m benchmarks.rivals --large --images 600 $(if $(PHOTOS),--photos "$(PHOTOS)")
+	$(BIN)/python -m benchmarks.decoding $(if $(PHOTOS),--photos "$(PHOTOS)")
+	$(BIN)/python -m benchmarks.formats $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 # $(call install,environment,requirements): by uv, several times as fast; by pip where uv finds nothing
 install = $(1)/bin/pip install --quiet --require-hashes -r requirements/uv.txt \

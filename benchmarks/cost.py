@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from benchmarks.figures import held, memory_gb
 from benchmarks.record import save
+from darkroom.images.contract import DISPLAY
 from functions.submission.job_runs import worker_conf
 
 METHOD = """\
 Computed, not billed: no run was made in AWS. Workers are those of the template's defaults, all
 there from the first second to the last, the driver too. Their time is one minute to start, the
 images at the measured rate a core (end_to_end for 22,688 images of 100x100, featurization for a
-million photographs), and the measured PCA stage, which grows with the images. Prices are the
+million photographs, decoding for a million of 12 megapixels, as they are decoded and exactly), and
+the measured PCA stage, which grows with the images. Prices are the
 template's (us-east-1's; EU regions differ by some per cent). S3, queues, table and functions come
 on top."""
 START_SECONDS = 60
@@ -30,6 +32,8 @@ def main() -> None:
     for name, images, rate in (
         ("fruits", small["images"], small["features_images_per_second"] / 2),
         ("million", 1_000_000, large["job_images_per_second"] / 2),
+        ("million_of_12_megapixels", 1_000_000, _per_second(f"at_{DISPLAY.least_scale}")),
+        ("million_of_12_megapixels_exactly", 1_000_000, _per_second("at_0")),
     ):
         seconds = START_SECONDS + images / (rate * cores) + images * pca_seconds * 2 / cores
         hours = seconds / 3600
@@ -42,6 +46,10 @@ def main() -> None:
             "cost": round(cost, 3),
         }
     save("cost", METHOD, numbers)
+
+
+def _per_second(scale: str) -> float:
+    return float(1000 / held()["decoding"][scale]["milliseconds"])
 
 
 def _workers(max_vcpu: int, executor_cores: int) -> tuple[int, int, int]:

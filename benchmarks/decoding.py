@@ -6,15 +6,14 @@ python -m benchmarks.decoding --photos FOLDER [--images N]
 from __future__ import annotations
 
 import argparse
-import io
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from benchmarks.photographs import enlarged
 from benchmarks.pictures import photographs_in
 from benchmarks.record import middle, save
 from cli.on_this_machine.home import ensure_model
@@ -24,7 +23,6 @@ from darkroom.images.outcome import Limits, Pixels
 from darkroom.images.reading import read_image
 
 SCALES = (1, 2, 3, 4, 0)  # 0: every pixel is decoded
-SIDES = (4032, 3024)
 NEIGHBOURS = 10
 METHOD = """\
 Photographs as cameras write them: those of the folder, and then their quarters, scaled to 12
@@ -45,7 +43,7 @@ def main() -> None:
     seconds: dict[int, list[float]] = {scale: [] for scale in SCALES}
     pictures = photographs_in(options.photos)
     for number in range(options.images):
-        data = _enlarged(pictures[number % len(pictures)], number // len(pictures))
+        data = enlarged(pictures[number % len(pictures)], number // len(pictures))
         for scale in SCALES:
             began = perf_counter()
             vectors[scale].append(_features(data, scale, backbone))
@@ -57,19 +55,6 @@ def main() -> None:
             "milliseconds": round(1000 * middle(seconds[scale]), 1)
         }
     save("decoding", METHOD, numbers)
-
-
-def _enlarged(picture: bytes, turn: int) -> bytes:
-    """As a camera would write it; of each turn through the folder another quarter."""
-    with Image.open(io.BytesIO(picture)) as image:
-        rgb = image.convert("RGB")
-    if turn:
-        left, top = (turn - 1) % 2 * rgb.width // 2, (turn - 1) // 2 % 2 * rgb.height // 2
-        rgb = rgb.crop((left, top, left + rgb.width // 2, top + rgb.height // 2))
-    size = SIDES if rgb.width >= rgb.height else SIDES[::-1]
-    buffer = io.BytesIO()
-    rgb.resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
 
 
 def _features(data: bytes, scale: int, backbone: Backbone) -> NDArray[np.float32]:

@@ -24,7 +24,8 @@ from local_cloud.spark.session import session
 
 SIZES = (2_000, 20_000)
 METHOD = (
-    "VmHWM of each Python worker, of the driver's Python and of the JVM, read every 0.2 s from "
+    "VmHWM of each Python worker, of each process that decodes for one, of the driver's Python and "
+    "of the JVM, read every 0.2 s from "
     "/proc while the whole job runs on 2 cores; MB; the images of the larger run are the smaller "
     "one's, repeated, so the workers' peaks compare"
 )
@@ -43,7 +44,7 @@ def peak_megabytes(process: Path) -> int:
 @contextmanager
 def watched() -> Iterator[dict[str, int]]:
     """The highest peaks by kind of process, filled in while the block runs."""
-    peaks = {"worker": 0, "jvm": 0, "driver": 0}
+    peaks = {"worker": 0, "decoder": 0, "jvm": 0, "driver": 0}
     finished = threading.Event()
 
     def look() -> None:
@@ -82,6 +83,8 @@ def _kind(process: Path) -> str | None:
     except OSError:
         return None
     python = b"java" not in command.split(b"\0")[0]
+    if b"darkroom.images.decoder_process" in command:
+        return "decoder"
     if python and re.search(rb"worker_daemon|pyspark.daemon", command):
         return "worker"
     if python and b"/main.py\0" in command:

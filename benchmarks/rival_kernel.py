@@ -1,4 +1,5 @@
-"""What the rivals share with Darkroom: decoder, model, PCA. Runs without Spark."""
+"""What the rivals share: network, PCA, and a decoder for where their own is not meant. Without
+Spark, and without Darkroom's decoders, which they do not have."""
 
 from __future__ import annotations
 
@@ -8,37 +9,36 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
 from darkroom.coordinates import pca
 from darkroom.coordinates.statistics import statistics_of
 from darkroom.images.backbone import load_backbone
-from darkroom.images.outcome import Limits, Pixels
-from darkroom.images.reading import read_image
 
 EMBED_BATCH = 8
 WORKERS = 2
+SIDE = 224  # pixels of the network's input
+
+
+def decoded_by_pillow(path: str) -> NDArray[np.uint8]:
+    """As Keras' `load_img` does, with the filter that Darkroom has."""
+    with Image.open(path) as image:
+        scaled = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        return np.asarray(scaled)
 
 
 class Kernel:
-    """Paths to features, eight images at a time."""
+    """Pixels to features, eight images at a time."""
 
     def __init__(self, model: str) -> None:
         self._backbone = load_backbone(Path(model).read_bytes())
 
-    def embed(self, paths: list[str]) -> NDArray[np.float32]:
-        """`n` paths to `(n, d) float32`."""
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """`(n, 224, 224, 3) uint8` to `(n, d) float32`."""
+        starts = range(0, len(images), EMBED_BATCH)
         return np.concatenate(
-            [
-                self._backbone.embed(np.stack([self._pixels(path) for path in paths[at : at + 8]]))
-                for at in range(0, len(paths), EMBED_BATCH)
-            ]
+            [self._backbone.embed(images[at : at + EMBED_BATCH]) for at in starts]
         )
-
-    def _pixels(self, path: str) -> NDArray[np.uint8]:
-        outcome = read_image(Path(path).read_bytes(), self._backbone.size, Limits())
-        if not isinstance(outcome, Pixels):
-            raise ValueError(f"{path}: {outcome.reason}")
-        return outcome.array
 
 
 def reduce_features(out: Path) -> None:

@@ -19,6 +19,7 @@ from darkroom import manifest
 from darkroom.coordinates.versions import current_version
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.images.contract import chosen
+from darkroom.images.decoder import start_decoders
 from darkroom.images.outcome import Limits
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
@@ -84,6 +85,8 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
         if not listed:
             require_all_reached(scan)
             raise UsageError(f"there are no files in {options.folder}")
+        if options.engine == "threads":
+            start_decoders(options.cores)
         run, entries = next_run(results, batch, listed)
         if not entries:
             export_stale(results, options.csv_byte_order_mark)

@@ -16,16 +16,28 @@ from darkroom.layout import Run
 from darkroom.storage.parquet import PCA_SCHEMA, from_parquet, to_parquet
 from darkroom.storage.store import Store
 
+_ROWS_AT_ONCE = 1024  # a part has fewer, and a Gram matrix of 13 MB costs more than they do
+
 
 def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
     """The merged statistics of features files; None where they have no rows."""
-    merged = None
-    for key in keys:  # one at a time: each makes a Gram matrix of 13 MB
-        features = vectors_of(from_parquet(store.read(key), ["features"])["features"])
-        if len(features):
-            share = statistics_of(features)
-            merged = share if merged is None else merged + share
-    return merged
+    merged: Statistics | None = None
+    waiting: list[NDArray[np.float32]] = []
+    for key in keys:
+        waiting.append(vectors_of(from_parquet(store.read(key), ["features"])["features"]))
+        if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
+            merged = _with(merged, waiting)
+            waiting.clear()
+    return _with(merged, waiting)
+
+
+def _with(merged: Statistics | None, vectors: list[NDArray[np.float32]]) -> Statistics | None:
+    """As many at once as may be: each call makes a Gram matrix of 13 MB."""
+    filled = [several for several in vectors if len(several)]
+    if not filled:
+        return merged
+    share = statistics_of(np.concatenate(filled))
+    return share if merged is None else merged + share
 
 
 def merged_statistics(

@@ -29,7 +29,7 @@ class Contract:
 
 
 # Chosen by `benchmarks/decoding.py`: docs/job.md has the numbers.
-DISPLAY = Contract("display", 1, least_scale=4, honours_profiles=True)
+DISPLAY = Contract("display", 1, least_scale=3, honours_profiles=True)
 # As Keras' `load_img` reads, but for EXIF orientation, which that leaves out.
 EXACT = Contract("exact", 1, least_scale=0, honours_profiles=False)
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -21,9 +22,8 @@ from typing import Any
 import numpy as np
 
 from darkroom.errors import DarkroomError
-from darkroom.images.contract import DISPLAY, Contract
-from darkroom.images.decoder_process import LENGTHS, OUT_OF_MEMORY, READY
-from darkroom.images.outcome import Limits, Pixels, Rejection
+from darkroom.images.decoder_process import LENGTHS, OUT_OF_MEMORY, READY, Wanted
+from darkroom.images.outcome import Pixels, Rejection
 
 _MODULE = "darkroom.images.decoder_process"
 _START_SECONDS = 120  # for imports, on a machine that does much else
@@ -40,17 +40,6 @@ class Bounds:
     memory_bytes: int = 1536 * _MEGABYTE
     computing_seconds: int = 60
     waiting_seconds: float = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What images are to become: pixels of `size` (width, height) by a contract, and a thumbnail
-    beside them."""
-
-    size: tuple[int, int]
-    limits: Limits
-    contract: Contract = DISPLAY
-    thumbnail: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +77,11 @@ class Decoder:
                     break
         return Decoded(rejection)
 
+    @property
+    def pid(self) -> int | None:
+        """The process' id, while it runs."""
+        return self._process.pid if self._process else None
+
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
@@ -111,6 +105,14 @@ def decoder() -> Iterator[Decoder]:
     finally:
         with _using:
             _idle.append(mine)
+
+
+def start_decoders(count: int) -> None:
+    """Begin to start as many as will be wanted soon: they are ready when the images are."""
+    with _using:
+        _idle.extend(Decoder() for _ in range(count - len(_idle)))
+        for one in _idle:
+            one.start()
 
 
 def _leave_to_parent() -> None:
@@ -153,11 +155,16 @@ class _Process:
         self._poll = select.poll()
         self._poll.register(self._answers, select.POLLIN)
 
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._child.pid
+
     def ask(self, data: bytes, wanted: Wanted) -> Decoded:
         """Its answer for an image. Raises `_EndedError`."""
         self._await_ready()
         deadline = monotonic() + self._bounds.waiting_seconds
-        asked = json.dumps(asdict(wanted)).encode()
+        asked = _in_words(wanted)
         try:
             self._write(LENGTHS.pack(len(asked), len(data)) + asked)
             self._write(data)
@@ -215,6 +222,11 @@ class _Process:
         else:
             words = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return Rejection("decoder_crashed", f"the decoder was ended by this file: {words}")
+
+
+@lru_cache(1)
+def _in_words(wanted: Wanted) -> bytes:
+    return json.dumps(asdict(wanted)).encode()
 
 
 def _too_slow(limit: str) -> Rejection:

@@ -11,11 +11,12 @@ import os
 import resource
 import struct
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from time import process_time
 from typing import BinaryIO
 
-from darkroom.images.contract import Contract
+from darkroom.images.contract import DISPLAY, Contract
 from darkroom.images.outcome import Limits, Pixels, Rejection
 from darkroom.images.reading import read_image
 from darkroom.images.thumbnails import thumbnail, thumbnail_of_truncated
@@ -24,6 +25,17 @@ READY = b"ready\n"
 OUT_OF_MEMORY = 3  # exit code
 # of a question, and of an answer: bytes of JSON, then of what follows it
 LENGTHS = struct.Struct(">II")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What images are to become: pixels of `size` (width, height) by a contract, and a thumbnail
+    beside them."""
+
+    size: tuple[int, int]
+    limits: Limits
+    contract: Contract = DISPLAY
+    thumbnail: bool = True
 
 
 def main() -> None:
@@ -46,12 +58,10 @@ def main() -> None:
 
 
 def _answer(questions: BinaryIO, asked_bytes: int, image_bytes: int) -> bytes:
-    asked = json.loads(questions.read(asked_bytes))
-    limits = Limits(**asked["limits"])
+    asked = _asked(questions.read(asked_bytes))
     data = questions.read(image_bytes)
-    size = (asked["size"][0], asked["size"][1])
-    outcome = read_image(data, size, limits, Contract(**asked["contract"]))
-    jpeg = _thumbnail(outcome, data, limits) if asked["thumbnail"] else b""
+    outcome = read_image(data, asked.size, asked.limits, asked.contract)
+    jpeg = _thumbnail(outcome, data, asked.limits) if asked.thumbnail else b""
     if isinstance(outcome, Pixels):
         told: dict[str, object] = {
             "shape": outcome.array.shape,
@@ -65,6 +75,13 @@ def _answer(questions: BinaryIO, asked_bytes: int, image_bytes: int) -> bytes:
         told, payload = asdict(outcome), jpeg
     words = json.dumps({**told, "jpeg_bytes": len(jpeg)}).encode()
     return LENGTHS.pack(len(words), len(payload)) + words + payload
+
+
+@lru_cache(1)
+def _asked(words: bytes) -> Wanted:
+    told = json.loads(words)
+    limits, contract = Limits(**told["limits"]), Contract(**told["contract"])
+    return Wanted((told["size"][0], told["size"][1]), limits, contract, told["thumbnail"])
 
 
 def _thumbnail(outcome: Pixels | Rejection, data: bytes, limits: Limits) -> bytes:

@@ -14,7 +14,8 @@ from darkroom.coordinates.vectors import vector_column
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.images.backbone import Backbone
 from darkroom.images.contract import DISPLAY, Contract
-from darkroom.images.decoder import Decoder, Wanted, decoder
+from darkroom.images.decoder import Decoder, decoder
+from darkroom.images.decoder_process import Wanted
 from darkroom.images.fetch import Fetched
 from darkroom.images.outcome import Limits, Pixels, Rejection
 from darkroom.images.recognising import kind_of, looks_like_image, what_to_do_with

@@ -4,13 +4,13 @@ colours as a person sees them, or as numbers."""
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from benchmarks.photographs import display_p3
 from darkroom.images.backbone import Backbone
 from darkroom.images.contract import DISPLAY, EXACT, Contract
 from darkroom.images.features import featurize
@@ -21,13 +21,7 @@ from darkroom.manifest import Entry
 from tests.conftest import encoded, picture
 
 SIZE = (64, 64)
-LARGE = (1400, 1000)  # more than four times the size, twice over
-# Display P3's primaries, adapted to D50: http://www.color.org/chardata/rgb/DisplayP3.xalter
-P3 = {
-    b"rXYZ": (0.51512, 0.24120, -0.00105),
-    b"gXYZ": (0.29198, 0.69225, 0.04189),
-    b"bXYZ": (0.15710, 0.06657, 0.78407),
-}
+LARGE = (1400, 1000)  # more than three times the size, four times over
 
 
 def read(data: bytes, contract: Contract, size: tuple[int, int] = SIZE) -> Pixels:
@@ -38,14 +32,7 @@ def read(data: bytes, contract: Contract, size: tuple[int, int] = SIZE) -> Pixel
 
 def wide_gamut() -> ImageCms.ImageCmsProfile:
     """sRGB's curves with other primaries."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for number in range(struct.unpack(">I", profile[128:132])[0]):
-        tag, at, _ = struct.unpack(">4sII", profile[132 + 12 * number : 144 + 12 * number])
-        for place, value in enumerate(P3.get(tag, ())):
-            packed = struct.pack(">i", round(value * 65536))
-            profile[at + 8 + 4 * place : at + 12 + 4 * place] = packed
-    named = bytes(profile).replace("sRGB".encode("utf-16-be"), "wide".encode("utf-16-be"))
-    return ImageCms.ImageCmsProfile(io.BytesIO(named))
+    return ImageCms.ImageCmsProfile(io.BytesIO(display_p3()))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +76,7 @@ def test_large_ones_are_decoded_smaller(monkeypatch: pytest.MonkeyPatch) -> None
     data = encoded(picture(3, LARGE).convert("L"), "JPEG")
     monkeypatch.setattr(Image.Image, "convert", noted)
     read(data, DISPLAY)
-    assert decoded == [(LARGE[0] // 2, LARGE[1] // 2)]
+    assert decoded == [(LARGE[0] // 4, LARGE[1] // 4)]
     assert min(decoded[0]) >= DISPLAY.least_scale * max(SIZE)
 
 

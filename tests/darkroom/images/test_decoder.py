@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from darkroom.errors import DarkroomError
-from darkroom.images.decoder import Bounds, Decoded, Decoder, Wanted, decoder
+from darkroom.images.decoder import Bounds, Decoded, Decoder, decoder
+from darkroom.images.decoder_process import Wanted
 from darkroom.images.outcome import Limits, Pixels, Rejection
 from darkroom.images.reading import read_image
 from tests.conftest import jpeg
@@ -86,8 +87,7 @@ def test_a_decoder_that_cannot_start_is_an_error_of_the_run() -> None:
 def test_a_decoder_knows_no_keys(planted: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
     planted.start()
-    assert planted._process is not None
-    with open(f"/proc/{planted._process._child.pid}/environ", "rb") as environment:
+    with open(f"/proc/{planted.pid}/environ", "rb") as environment:
         assert b"a-secret" not in environment.read()
 
 

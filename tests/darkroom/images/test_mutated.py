@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from darkroom.images.decoder import Wanted, decoder
+from darkroom.images.decoder import decoder
+from darkroom.images.decoder_process import Wanted
 from darkroom.images.outcome import Limits, Pixels
 from tests.conftest import encoded, picture
 from tests.darkroom.images.test_phones_and_cameras import heic, jxl
