@@ -71,7 +71,7 @@ def test_the_steps_of_the_job_run_one_by_one(
     monkeypatch.setenv("DARKROOM_IMAGES", str(place / "spring"))
     monkeypatch.setenv("DARKROOM_MODEL", str(model))
     shown = Outputs("job.ipynb")
-    assert "Results/batch=spring/run=1: 2 Parquet files" in shown.text
+    assert "/run=1: 2 Parquet files" in shown.text
     assert "least cosine to those of pyspark.ml: 1.000000" in shown.text
     assert shown.text.count("33 found = 31 processed + 2 rejected + 0 missing") == 2
     assert "spring/apple/empty.jpg: empty" in shown.text

@@ -150,7 +150,7 @@ def test_a_file_that_is_no_image_goes_too(world: World) -> None:
     batch(world, "spring", b"one")
     words = ["spring/notes of Jane.txt", digest(b"notes")]
     run = Run("spring", 1)
-    assert run.skipped in {key.rpartition("/")[0] for key in traces(world, *words)}
+    assert any(f"/{run.skipped}/" in place for place in traces(world, *words))
     told = erase(world, "20-r1", Selector("keys", (words[0],)))
     assert traces(world, *words) == []
     assert told["removed"]["skipped_rows"] == 1
