@@ -19,6 +19,7 @@ from tests.waiting import finished
 
 GONE, COPY = "spring/Pêche plate/2.jpg", "autumn/other name.jpg"
 
+NOTE = "spring/notes of Jane.txt"
 OLDER, NEWER, NOTES = jpeg(900), jpeg(901), b"no image"
 
 pytestmark = [pytest.mark.long, pytest.mark.own_cloud]
@@ -47,7 +48,7 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     put_bytes(stack, GONE, OLDER)
     stack.s3.delete_object(Bucket=stack.uploads, Key=GONE)
     pictures = photos(12)
-    (pictures / "notes of Jane.txt").write_bytes(NOTES)
+    (pictures / NOTE.partition("/")[2]).write_bytes(NOTES)
     put_folder(stack, pictures, "spring", ready=True)
     done(stack, "spring", 1)
     put_bytes(stack, COPY, jpeg(2))
@@ -59,14 +60,14 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     done(stack, "spring", 2)
     before = sorted(versions.fitted_on(stack.results))
     assert len(before) >= 2
-    words = [GONE, COPY, *map(digest, (OLDER, NEWER, jpeg(2)))]
+    words = [GONE, COPY, NOTE, *map(digest, (OLDER, NEWER, jpeg(2), NOTES))]
     known = traces(folder / "state", words)
     assert len(known) > 15
 
     spared = {key: stack.results.read(key) for key in stack.results.list("Results/batch=winter")}
     out = str(folder / "out")
     assert "no longer held" not in darkroom("get", "autumn", "--out", out).stdout
-    erased = darkroom("erase", "--key", GONE, "--yes", "--why", "case 7")
+    erased = darkroom("erase", "--key", GONE, "--key", NOTE, "--yes", "--why", "case 7")
     assert erased.returncode == 0, erased.stderr
     assert traces(folder / "state", words) == []
     after = sorted(versions.fitted_on(stack.results))
@@ -75,7 +76,7 @@ def test_no_byte_of_the_cloud_knows_an_erased_image(
     assert {key: stack.results.read(key) for key in spared} == spared
 
     number = str(next(iter(stack.runs.of_batch(ERASURES))).requests[0]["id"])
-    assert "2 files erased" in darkroom("verify", number).stdout
+    assert "3 files erased" in darkroom("verify", number).stdout
     assert "nothing is held" in darkroom("trace", GONE).stdout
     again = darkroom("get", "autumn", "--out", out).stdout
     assert f"Results_PCA/model={before[-1]}" in again.split("no longer held")[1]

@@ -132,9 +132,12 @@ def _keys(stack: Stack, prefix: str) -> list[str]:
 def test_the_apis_links_lead_to_the_files(stack: Stack, cloud_folder: Path) -> None:
     """Signed by the API's role, which is asked when they are followed."""
     page = control.require(cloud_folder / "state").page
-    with urlopen(f"{page}/api/batches/autumn/runs/1/files") as answer:
-        files = json.loads(answer.read())["files"]
-    assert {file["kind"] for file in files} == {"receipt", "csv", "features", "coordinates"}
+    files = []
+    for record in stack.runs.of_batch("spring"):
+        with urlopen(f"{page}/api/batches/spring/runs/{record.run}/files") as answer:
+            files += json.loads(answer.read())["files"]
+    kinds = {"receipt", "csv", "features", "coordinates", "rejected", "skipped"}
+    assert {file["kind"] for file in files} == kinds
     for file in files:
         with urlopen(file["url"]) as answer:
             assert answer.read() == stack.results.read(file["key"])
