@@ -11,6 +11,7 @@ from fractions import Fraction
 from PIL import Image
 from pillow_jxl import Decoder
 
+from darkroom.images.boxes import boxes_in
 from darkroom.images.outcome import UnsupportedError
 
 _BARE = b"\xff\x0a"
@@ -57,19 +58,11 @@ def _codestream(data: bytes) -> bytes:
     """The first bytes of it."""
     if data.startswith(_BARE):
         return data[:16]
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        skipped = 8
-        if size == 1:
-            size, skipped = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        if kind == b"jxlp":
-            skipped += 4  # the part's number
-        if kind in (b"jxlc", b"jxlp"):
-            return data[at + skipped : at + skipped + 16]
-        if size < 8:
-            break
-        at += size
+    for box in boxes_in(data):
+        if box.kind == b"jxlc":
+            return data[box.start : box.start + 16]
+        if box.kind == b"jxlp":  # first the part's number
+            return data[box.start + 4 : box.start + 20]
     raise ValueError("JPEG XL without a codestream")
 
 

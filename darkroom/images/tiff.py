@@ -29,10 +29,10 @@ Directory = Mapping[int, Any]
 def open_tiff(data: bytes) -> Image.Image:
     """The first page. Raises `UnsupportedError` where the file is sound but no plain picture, and
     what Pillow raises."""
-    directory = first_directory(data)
     try:
         return Image.open(io.BytesIO(data), formats=("TIFF",))
     except UnidentifiedImageError:
+        directory = first_directory(data)
         end = _end_of_pixels(directory) if directory is not None else None
         if directory is None or end is None or end > len(data):
             raise
