@@ -62,7 +62,7 @@ def demo(photos: Path, out: Path) -> None:
         _sum_up(stack, record)
         drawn = draw_map(LocalStore(results), photos.resolve().parent, out / "map.png")
         say(
-            f"  files       {results}: Results/ Results_PCA/ Results_CSV/ Rejected/ "
+            f"  files       {results}: Results/ Results_PCA/ Results_CSV/ Rejected/ Skipped/ "
             "Thumbnails/ receipts/"
         )
         say(f"  map         {out / 'map.png' if drawn else 'none: there is nothing to draw'}")

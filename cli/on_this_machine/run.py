@@ -234,7 +234,7 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
         lines.append(f"  duplicates  {account.duplicates.images} images repeat another's bytes")
     lines.append(f"  speed       {rate:.0f} images/s on {options.cores} cores")
     lines.append(f"  PCA         {_pca_words(account)}")
-    folders = ["Results", "Results_PCA", "Results_CSV", "Rejected", "receipts"]
+    folders = ["Results", "Results_PCA", "Results_CSV", "Rejected", "Skipped", "receipts"]
     if options.thumbnails:
         folders.insert(-1, "Thumbnails")
     lines.append(f"  files       {options.out}: {' '.join(f'{name}/' for name in folders)}")
