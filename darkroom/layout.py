@@ -45,6 +45,16 @@ def batch_of(key: str, date: str) -> str:
     return name if usable else f"loose-{date}"
 
 
+def archive_folder(key: str, batch: str) -> str:
+    """Below which key the files of an archive of a batch lie, once it is unpacked: its own name, so
+    that two archives never meet, nor an archive and a folder.
+
+    >>> archive_folder("spring/fruits.zip", "spring"), archive_folder("a.zip", "loose-2026-11-26")
+    ('spring/fruits.zip', 'loose-2026-11-26/a.zip')
+    """
+    return key if key.startswith(f"{batch}/") else f"{batch}/{key}"
+
+
 def escape(name: str) -> str:
     """`name` as one folder name, by Hive's rule, which Spark, Glue and pandas read back."""
     return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)

@@ -13,7 +13,8 @@ from darkroom.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One upload. `store` is the bucket's (or folder's) URI; `size_bytes` -1 where not known."""
+    """One upload. `store` is the bucket's (or folder's) URI; `size_bytes` -1 where not known.
+    `refusal`, a reason, ': ' and words, says why there is none: of a file that an archive named."""
 
     store: str
     key: str
@@ -21,11 +22,20 @@ class Entry:
     etag: str = ""
     size_bytes: int = -1
     sequencer: str = ""
+    refusal: str = ""
+
+    @property
+    def as_json(self) -> dict[str, object]:
+        """As a manifest has it."""
+        told = asdict(self)
+        if not self.refusal:
+            del told["refusal"]
+        return told
 
 
 def pack(entries: Iterable[Entry]) -> bytes:
     """A manifest part. The same entries give the same bytes."""
-    lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries)
+    lines = "".join(json.dumps(entry.as_json, ensure_ascii=False) + "\n" for entry in entries)
     return gzip.compress(lines.encode(), mtime=0)
 
 

@@ -33,6 +33,7 @@ _ENTRY = pa.struct(
         "etag": pa.string(),
         "size_bytes": pa.int64(),
         "sequencer": pa.string(),
+        "refusal": pa.string(),
     }
 )
 _PARTS = pa.schema({"part": pa.int32(), "entries": pa.list_(_ENTRY)})
@@ -68,7 +69,8 @@ def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], N
         if request.reader == "binaryFile":
             from emr_serverless_job.hadoop_reader import run_on_content
 
-            run_on_content(engine, task.store, request.entries, _REPORT)
+            there = [entry for entry in request.entries if not entry.refusal]
+            run_on_content(engine, task.store, there, _REPORT)
         else:
             parts = split(request.entries, engine.cores)
             engine.run(_ManifestTask(task), _parts_table(parts), _REPORT)

@@ -42,7 +42,9 @@ def collector() -> Collector:
     return Collector(
         RunTable(boto3.resource("dynamodb").Table(settings.table)),
         Bucket(s3, settings.results_bucket),
-        WorkQueues(boto3.client("sqs"), settings.submit_queue_url),
+        WorkQueues(
+            boto3.client("sqs"), settings.submit_queue_url, unpack_url=settings.unpack_queue_url
+        ),
         s3,
         settings.quiet_seconds,
         settings.marker_seconds,

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,8 +17,10 @@ from cli.on_stack.transfer import in_parallel
 from cli.terminal.left_out import in_words
 from cli.terminal.say import say, say_json
 from darkroom.errors import DarkroomError, UsageError
+from darkroom.manifest import Entry
 from darkroom.printable import printable
-from darkroom.run.folder import scan_folder
+from darkroom.run.folder import Scan, scan_folder
+from darkroom.run.unpacking import file_of, unpacked
 from darkroom.storage.local import read_regular
 from functions.runs.records import State
 
@@ -59,15 +62,19 @@ def put_folder(
     if not batch or "/" in batch or batch in (".", ".."):
         raise UsageError(f"{batch!r} cannot name a batch: it must be one folder name")
     root = folder.resolve()
-    scan = scan_folder(folder, follow_links)
-    paths = [root.parent / entry.key for entry in scan.entries]
+    with TemporaryDirectory(prefix="darkroom-") as place:
+        scan = unpacked(scan_folder(folder, follow_links), Path(place).resolve(), _MOST_BYTES)
+        return _put(stack, scan, root.name, batch, ready)
+
+
+def _put(stack: Stack, scan: Scan, folder: str, batch: str, ready: bool) -> Sent:
     left_out, unreached = list(map(str, scan.left_out)), list(map(str, scan.unreachable))
-    if not paths:
+    if not scan.entries:
         named = ", ".join([*unreached, *left_out][:10])
         raise UsageError(f"there are no files in {folder}" + (f", but {named}" if named else ""))
     before, there = _counted(stack, batch), _listed(stack, batch)
-    send = partial(_send, stack, root, batch, there)
-    outcomes = list(in_parallel(send, paths, f"to {batch}"))
+    send = partial(_send, stack, folder, batch, there)
+    outcomes = list(in_parallel(send, scan.entries, f"to {batch}"))
     unreadable = sorted([*unreached, *(one for one in outcomes if isinstance(one, str))])
     sent, known = outcomes.count(True), outcomes.count(False)
     marked = ready and not unreadable and (sent > 0 or _is_open(stack, batch))
@@ -122,10 +129,12 @@ def put_bytes(stack: Stack, key: str, data: bytes) -> None:
 
 
 def _send(
-    stack: Stack, root: Path, batch: str, there: dict[str, tuple[int, str]], path: Path
+    stack: Stack, folder: str, batch: str, there: dict[str, tuple[int, str]], entry: Entry
 ) -> bool | str:
     """Whether the file had to be sent; where it cannot be read, its name and the reason."""
-    name = path.relative_to(root).as_posix()
+    name, path = entry.key.removeprefix(f"{folder}/"), file_of(entry)
+    if entry.refusal:
+        return f"{printable(name)} ({entry.refusal})"
     try:
         if path.stat().st_size > _MOST_BYTES:
             return f"{printable(name)} (larger than 1 GB: no image is)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from darkroom.run import receipt
 from darkroom.run.csv_export import export_csv
 from darkroom.run.folder import scan_folder
 from darkroom.run.receipt import Receipt
+from darkroom.run.unpacking import unpacked
 from darkroom.storage.local import LocalStore, clear_partial
 from darkroom.storage.parquet import COMPONENTS
 from emr_serverless_job.engine import NEEDS_SPARK, Engine
@@ -35,6 +37,7 @@ from emr_serverless_job.on_threads import OnThreads
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import check, run_job
 
+_UNPACKED = ".unpacked"
 _STOPPED = "stopped. The same command begins this run again"
 # what Spark says of Ctrl-C, which also goes to its JVM
 _INTERRUPTED = re.compile(
@@ -77,9 +80,10 @@ def run_folder(options: RunOptions, model: Callable[[], Path]) -> None:
     if options.engine != "spark" and (options.reader == "binaryFile" or options.pca == "spark"):
         raise UsageError(NEEDS_SPARK)
     results = LocalStore(options.out)
-    with _only_one(options.out):
+    with _only_one(options.out), _place_to_unpack(options.out) as place:
         clear_partial(options.out)
-        scan = scan_folder(options.folder, options.follow_links)
+        found = scan_folder(options.folder, options.follow_links)
+        scan = unpacked(found, place, options.max_bytes)
         listed = scan.entries
         say_left_out(scan)
         if not listed:
@@ -199,6 +203,17 @@ def _only_one(out: Path) -> Iterator[None]:
     """Keep a second `darkroom run` away from the same results."""
     with _locked(out):
         yield
+
+
+@contextmanager
+def _place_to_unpack(out: Path) -> Iterator[Path]:
+    """A folder for what is in archives, gone at the end."""
+    place = out.resolve() / _UNPACKED
+    shutil.rmtree(place, ignore_errors=True)  # of a run that was killed
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _locked(out: Path) -> TextIO:

@@ -109,8 +109,9 @@ class _Looked:
 
 def _look(item: Fetched, mine: Decoder, wanted: Wanted, blocked: BlockList) -> _Looked:
     entry, data = item.entry, item.data
-    if isinstance(data, Rejection):  # where it was too large to be read, its name tells
-        is_other = data.reason == "too_large" and not looks_like_image(entry.key, b"")
+    if isinstance(data, Rejection):  # what was not read is known by its name alone
+        unread = data.reason == "too_large" or entry.refusal
+        is_other = unread and not looks_like_image(entry.key, b"")
         return _Looked(entry, None, None if is_other else data)
     digest = hashlib.sha256(data).hexdigest()
     if blocked.blocks(digest):

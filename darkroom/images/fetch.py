@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from darkroom.errors import ObjectNotFoundError, UnreadableObjectError
-from darkroom.images.outcome import Limits, Rejection
+from darkroom.images.outcome import Limits, Reason, Rejection
 from darkroom.manifest import Entry
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
@@ -26,7 +27,8 @@ class Fetched:
 def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:
     """Read the entries in order, a few ahead; fewer where they are large.
 
-    An object that is gone is `missing`, one that its size alone rules out is never read.
+    An object that is gone is `missing`, one that its size alone rules out is never read, nor one
+    that was refused before.
     """
     depth = max((open_store(store).read_ahead for store in {e.store for e in entries}), default=1)
     read = (entry.size_bytes for entry in entries if entry.size_bytes <= limits.max_bytes)
@@ -35,6 +37,9 @@ def fetch(entries: Sequence[Entry], limits: Limits) -> Iterator[Fetched]:
 
 
 def _fetch(entry: Entry, limits: Limits) -> Fetched:
+    if entry.refusal:
+        reason, _, detail = entry.refusal.partition(": ")
+        return Fetched(entry, Rejection(cast(Reason, reason), detail))
     if entry.size_bytes > limits.max_bytes:
         detail = f"{entry.size_bytes} bytes, limit {limits.max_bytes}"
         return Fetched(entry, Rejection("too_large", detail))

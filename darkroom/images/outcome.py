@@ -20,6 +20,9 @@ Reason = Literal[
     "decoder_crashed",
     "too_slow",
     "erased",
+    "encrypted",
+    "bad_name",
+    "archive_limit",
 ]
 
 

@@ -84,7 +84,7 @@ _RAW = frozenset(
     ]
 )
 _OTHERS = {
-    "an archive: unpack it": ".zip .tar .tgz .tbz2 .txz .7z .rar .zst",
+    "an archive: unpack it": ".zip .tar .tgz .tbz2 .txz .tzst .7z .rar",
     "a film: extract its pictures": ".mp4 .mov .m4v .avi .mkv .webm .mpg .mpeg .wmv",
     "a document: export its pages as pictures": ".pdf .ps .eps .ai .doc .docx .ppt .pptx .odt .odp",
 }
@@ -168,4 +168,6 @@ def _is_drawing(data: bytes) -> bool:
 
 
 def _ending(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    name = PurePosixPath(path)
+    of_tar = PurePosixPath(name.stem).suffix.lower() == ".tar"  # and compressed
+    return ".tar" if of_tar else name.suffix.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -15,6 +16,14 @@ from darkroom.errors import (
     TransientError,
 )
 from darkroom.storage.store import Requirement, Store, Versioned
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object. Its ETag has no quotes, as in S3's events."""
+
+    id: str
+    etag: str
 
 
 class Bucket(Store):
@@ -77,6 +86,28 @@ class Bucket(Store):
         except (ClientError, HTTPClientError) as error:
             raise_unless_refused(error, f"{self.uri}/{key}")
             raise ConflictError(f"{self.uri}/{key}: {requirement.broken}") from error
+
+    def write_version(self, key: str, data: bytes) -> Version:
+        """Write an object of a bucket that keeps versions; the new one."""
+        answer = self.s3.put_object(Bucket=self.name, Key=key, Body=data)
+        return Version(answer["VersionId"], answer["ETag"].strip('"'))
+
+    def version(self, key: str, version_id: str | None = None) -> str | None:
+        """The id of the version that an object has now, or of the one that is asked for; None where
+        it is not there."""
+        which = {"VersionId": version_id} if version_id else {}
+        try:
+            answer = self.s3.head_object(Bucket=self.name, Key=key, **which)
+        except ClientError as error:
+            # 405: it is a mark that something was deleted
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 405):
+                raise
+            return None
+        return str(answer["VersionId"])
+
+    def remove_version(self, key: str, version_id: str | None) -> None:
+        """Delete a version for good. Repeating it changes nothing."""
+        self.s3.delete_object(Bucket=self.name, Key=key, VersionId=version_id)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """See `Store`."""

@@ -18,8 +18,23 @@ class CollectSettings:
     table: str
     results_bucket: str
     submit_queue_url: str
+    unpack_queue_url: str
     quiet_seconds: int
     marker_seconds: int
+
+
+@dataclass(frozen=True)
+class UnpackSettings:
+    """What `unpack_archive` needs to know."""
+
+    table: str
+    uploads_bucket: str
+    results_bucket: str
+    submit_queue_url: str
+    unpack_queue_url: str
+    quiet_seconds: int
+    marker_seconds: int
+    max_image_bytes: int
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ def _goes_first(other: RunRecord, erasure: RunRecord) -> bool:
         if other.state == State.OPEN:
             return other.run < erasure.run
         return other.run != erasure.run and other.state not in FINISHED
+    if other.state == State.OPEN:  # an archive may hold what is to be erased
+        return bool(other.unpacking)
     if other.state == State.SEALED:
         return not other.waits_for_erasure
     return other.state in (State.SUBMITTED, State.RUNNING, State.SUCCEEDED)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from darkroom import manifest
@@ -16,7 +17,7 @@ from functions.aws.bucket import Bucket
 from functions.intake.markers import read_marker
 from functions.intake.uploads import Upload
 from functions.runs.parts import Marker, Part
-from functions.runs.queues import WorkQueues
+from functions.runs.queues import Unpacking, WorkQueues
 from functions.runs.records import RunRecord, State
 from functions.runs.table import RunTable
 
@@ -40,27 +41,52 @@ class Collector:
 
         Repeating it may count uploads twice, but never lists one twice: sealing drops repetitions.
         """
-        entries: list[Entry] = []
-        markers: list[Entry] = []
-        for upload in uploads:
-            if not blocked.erased(upload.entry):
-                (markers if upload.is_marker else entries).append(upload.entry)
+        told = [upload for upload in uploads if not blocked.erased(upload.entry)]
+        for archive in manifest.latest(upload.entry for upload in told if upload.is_archive):
+            self._register_archive(batch, archive)
+        markers = [upload.entry for upload in told if upload.is_marker]
+        entries = [u.entry for u in told if not u.is_marker and not u.is_archive]
         newest = manifest.latest(markers)[0] if markers else None
-        record = self._register(batch, manifest.latest(entries), newest)
+        record = self._add(batch, partial(self._part, batch, manifest.latest(entries), newest))
         if record is not None and (delay := self._wake_after(record, newest)) is not None:
             self.queues.wake(record.key, delay)
 
-    def _register(self, batch: str, entries: list[Entry], newest: Entry | None) -> RunRecord | None:
-        """The open run with the part in it; None where there is nothing new."""
-        marker = None
+    def collect_members(self, batch: str, members: list[Entry]) -> None:
+        """Add what came of an archive to the batch's open run, without waiting until S3 tells of
+        it. What S3 will tell of is not counted here."""
+        if members:
+            refused = sum(bool(entry.refusal) for entry in members)
+            part = replace(self._write(batch, members, None), uploads=refused)
+            record = self._add(batch, lambda latest: part)
+            if record is not None and record.revision == 1:
+                self.queues.wake(record.key, self.quiet_seconds)
+
+    def archive_ended(self, run: Run, part: str) -> None:
+        """Let a run wait for an archive no longer. Raises `ConflictError` where it did not."""
+        record = self.runs.archive_ended(run, part)
+        if record.state == State.OPEN:
+            self.queues.wake(run, self.marker_seconds if record.ready else self.quiet_seconds)
+
+    def _register_archive(self, batch: str, archive: Entry) -> None:
+        """Let the open run wait until the archive is unpacked, and have it unpacked."""
+        part = replace(self._write(batch, [archive], None), uploads=0, is_archive=True)
+        record = self._add(batch, lambda latest: part)
+        if record is not None:
+            self.queues.unpack(Unpacking(record.key, part.id))
+            if record.revision == 1:
+                self.queues.wake(record.key, self.quiet_seconds)
+
+    def _add(
+        self, batch: str, part_after: Callable[[RunRecord | None], Part | None]
+    ) -> RunRecord | None:
+        """The open run with a part in it, which is made in view of the batch's latest run; the run
+        as it is, None where there is none, where there is nothing new."""
         for _ in range(_TRIES):
             latest = self.runs.latest(batch)
             open_run = latest if latest and latest.state == State.OPEN else None
-            if newest and _is_news(newest, latest):
-                marker = marker or read_marker(self.s3, newest)
-            elif not entries:
+            part = part_after(latest)
+            if part is None:
                 return open_run
-            part = self._write(batch, entries, marker)
             run = open_run.key if open_run else Run(batch, latest.run + 1 if latest else 1)
             try:
                 return self.runs.register(run, part, latest)
@@ -68,12 +94,22 @@ class Collector:
                 continue
         raise ConflictError(f"batch {batch!r}: runs open and close faster than a part is added")
 
+    def _part(
+        self, batch: str, entries: list[Entry], newest: Entry | None, latest: RunRecord | None
+    ) -> Part | None:
+        is_news = newest is not None and _is_news(newest, latest)
+        if not entries and not is_news:
+            return None
+        marker = read_marker(self.s3, newest) if newest is not None and is_news else None
+        return self._write(batch, entries, marker)
+
     def _write(self, batch: str, entries: list[Entry], marker: Marker | None) -> Part:
         packed = manifest.pack(sorted(entries, key=lambda entry: (entry.key, entry.sequencer)))
         sequencer = marker.sequencer if marker else ""
         part = hashlib.sha256(packed + sequencer.encode()).hexdigest()[:16]
         self.results.write(incoming_part(batch, part), packed)
-        return Part(part, len(entries), sum(entry.size_bytes for entry in entries), marker)
+        size_bytes = sum(max(entry.size_bytes, 0) for entry in entries)
+        return Part(part, len(entries), size_bytes, marker)
 
     def _wake_after(self, record: RunRecord, newest: Entry | None) -> int | None:
         """Seconds until the run may have to be closed; None where its timer runs already."""

@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 
 from darkroom import strict_json
+from darkroom.archives.kinds import archive_kind
 from darkroom.layout import batch_of
 from darkroom.manifest import Entry
 
@@ -26,6 +27,11 @@ class Upload:
     batch: str
     entry: Entry
     told_at: float = 0
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether this object is to be unpacked."""
+        return archive_kind(self.entry.key) is not None and not self.entry.refusal
 
     @property
     def is_marker(self) -> bool:

@@ -51,6 +51,8 @@ const EN = {
     too_many_pixels: "It has more pixels than the limit.", unsupported_mode: "A kind of file that is not read; the detail says what to do.",
     too_large: "The file is larger than the limit.", missing: "It was gone when the job came for it.",
     decode_error: "It is damaged and cannot be read.", decoder_crashed: "Reading it ended the decoder.", too_slow: "Reading it took too long.",
+    encrypted: "It needs a password: unpack the archive first.", bad_name: "Its name in the archive leads elsewhere, or is another’s.",
+    archive_limit: "The archive has too many files, or grows too large.",
     erased: "An image with this content was erased, and may not come back.",
   },
 };
@@ -106,6 +108,8 @@ const FR = {
     too_many_pixels: "Il a plus de pixels que la limite.", unsupported_mode: "Un type de fichier qui n’est pas lu ; le détail dit que faire.",
     too_large: "Le fichier dépasse la limite.", missing: "Elle avait disparu quand le traitement est venu la lire.",
     decode_error: "Elle est abîmée et illisible.", decoder_crashed: "Sa lecture a fait tomber le décodeur.", too_slow: "Sa lecture a pris trop de temps.",
+    encrypted: "Un mot de passe la protège : décompressez l’archive d’abord.", bad_name: "Son nom dans l’archive mène ailleurs, ou est celui d’une autre.",
+    archive_limit: "L’archive contient trop de fichiers, ou devient trop grande.",
     erased: "Une image de ce contenu a été effacée et ne peut pas revenir.",
   },
 };

@@ -40,6 +40,8 @@ def closing_of(
     oldest = Closing(
         record.opened_at + rules.max_age_seconds, f"open for {rules.max_age_seconds} s, the limit"
     )
+    if record.unpacking:  # what is in an archive belongs to the run that the archive came in
+        return oldest
     return min(oldest, _unless_more_comes(record, rules, count_images, oldest), key=_moment)
 
 

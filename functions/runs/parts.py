@@ -17,9 +17,16 @@ class Marker:
 
 @dataclass(frozen=True)
 class Part:
-    """What a manifest part adds to its run."""
+    """What a manifest part adds to its run. With `is_archive` it names an archive, which is not
+    worked itself, but waited for until it is unpacked."""
 
     id: str
     uploads: int
     size_bytes: int
     marker: Marker | None = None
+    is_archive: bool = False
+
+    @property
+    def attribute(self) -> str:
+        """Where the run's record has it."""
+        return "unpacking" if self.is_archive else "parts"

@@ -22,12 +22,28 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Unpacking:
+    """A message: unpack the archive that a part of the run names, from member `start` on, of those
+    before which `stored` were stored."""
+
+    run: Run
+    part: str
+    start: int = 0
+    stored: int = 0
+
+    def after(self, number: int, is_stored: bool) -> Unpacking:
+        """What is left to do after a member."""
+        return Unpacking(self.run, self.part, number + 1, self.stored + is_stored)
+
+
+@dataclass(frozen=True)
 class WorkQueues:
     """Sends work. `sqs` is a boto3 client."""
 
     sqs: Any
     submit_url: str
     catalog_url: str = ""
+    unpack_url: str = ""
 
     def wake(self, run: Run, delay_seconds: float) -> None:
         """Let `submit_job` look at an open run after a delay, and again until it is closed."""
@@ -40,6 +56,12 @@ class WorkQueues:
             self._send(self.submit_url, Work(record.key))
         elif record.state in (State.SUBMITTED, State.RUNNING, State.SUCCEEDED):
             self._send(self.catalog_url, Work(record.key))
+
+    def unpack(self, work: Unpacking) -> None:
+        """Let an archive be unpacked. Its name stays where erasures look for it."""
+        body = {"batch": work.run.batch, "run": work.run.number, "part": work.part,
+                "start": work.start, "stored": work.stored}  # fmt: skip
+        self.sqs.send_message(QueueUrl=self.unpack_url, MessageBody=json.dumps(body))
 
     def _send(self, url: str, work: Work, delay_seconds: int = 0) -> None:
         body = {"batch": work.run.batch, "run": work.run.number, "timer": work.timer}
@@ -66,3 +88,14 @@ def work_in(body: str) -> Work:
         return Work(Run(str(message["batch"]), int(message["run"])), bool(message["timer"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a run to look at: {error!r}") from error
+
+
+def unpacking_in(body: str) -> Unpacking:
+    """The archive that a message is about. Raises `ValueError` for anything else."""
+    message = strict_json.parse(body)
+    try:
+        run = Run(str(message["batch"]), int(message["run"]))
+        start, stored = int(message["start"]), int(message["stored"])
+        return Unpacking(run, str(message["part"]), start, stored)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not an archive to unpack: {error!r}") from error

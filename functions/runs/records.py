@@ -33,7 +33,8 @@ class RunRecord:
     """One run as the table has it. Times are seconds since 1970, UTC.
 
     `uploads` counts events, of which some may have come twice; `images` are the manifest's entries
-    after sealing; `files_before` are those that earlier runs of the batch were given. `trouble` is
+    after sealing; `unpacking` are parts that name archives, which are being unpacked;
+    `files_before` are those that earlier runs of the batch were given. `trouble` is
     what kept the run from its next step in the last of `failed_tries`, `marker_problem` what is
     wrong with a `_READY` that was not understood. `revision` grows with every change, and is the
     condition of the next. The billed hours are of all attempts up to `billed_attempt`. An erasure
@@ -50,6 +51,7 @@ class RunRecord:
     uploads: int = 0
     size_bytes: int = 0
     parts: frozenset[str] = frozenset()
+    unpacking: frozenset[str] = frozenset()
     ready: bool = False
     marker_sequencer: str = ""
     marker_problem: str = ""

@@ -45,9 +45,24 @@ def takes_part(part: Part) -> Requirement:
         "the run is open, or to be opened, and does not have this part",
         "the run is closed",
         "attribute_not_exists(#state) OR (#state = :open AND NOT contains(#parts, :part))",
-        lambda there: there is not None and there.state == State.OPEN and part.id in there.parts,
-        {"#state": "state", "#parts": "parts"},
+        lambda there: (
+            there is not None
+            and there.state == State.OPEN
+            and part.id in getattr(there, part.attribute)
+        ),
+        {"#state": "state", "#parts": part.attribute},
         {":open": State.OPEN, ":part": part.id},
+    )
+
+
+def waits_for_archive(part: str) -> Requirement:
+    """Of a run whose archive is unpacked."""
+    return Requirement(
+        "the run waits for this archive",
+        "it waits no longer",
+        "contains(unpacking, :part)",
+        lambda there: False,  # then it had ended before, and nothing is to be done
+        values={":part": part},
     )
 
 

@@ -21,6 +21,7 @@ from functions.runs.requirements import (
     is_unchanged,
     is_unchanged_or_gone,
     takes_part,
+    waits_for_archive,
 )
 
 BY_STATE = "by_state"
@@ -96,6 +97,16 @@ class RunTable:
             f"SET {', '.join(sets)} ADD #parts :parts, uploads :uploads, size_bytes :size,"
             " revision :one",
             values,
+        )
+
+    def archive_ended(self, run: Run, part: str) -> RunRecord:
+        """Wait for an archive no longer: it is unpacked, or never will be. The run's quiet period
+        begins now. Raises `ConflictError` where it was not waited for."""
+        return self.update(
+            run,
+            waits_for_archive(part),
+            "SET last_upload_at = :now DELETE unpacking :ended ADD revision :one",
+            {":now": to_wire(time()), ":ended": {part}, ":one": 1},
         )
 
     def create(self, record: RunRecord) -> None:

@@ -29,6 +29,9 @@ def _run_words(record: RunRecord, rules: ClosingRules, progress: Progress | None
             closing = closing_of(record, rules)
             left = max(closing.at - time(), 0)
             unless = "" if record.ready else " unless more come"
+            if archives := len(record.unpacking):
+                packed = f"{archives} archive{'s' * (archives != 1)}"
+                return f"waiting: {record.uploads} files; {packed} being unpacked"
             return f"waiting: {record.uploads} files, closes in {_duration(left)}{unless}"
         case State.SEALED:
             if record.waits_for_erasure:
@@ -84,7 +87,7 @@ def _erasure_words(record: RunRecord) -> str:
 def as_json(record: RunRecord, rules: ClosingRules) -> dict[str, Any]:
     """A run for programs."""
     told = {name: value for name, value in asdict(record).items()
-            if name not in ("parts", "csv_progress", "client_token")}  # fmt: skip
+            if name not in ("parts", "unpacking", "csv_progress", "client_token")}  # fmt: skip
     return {**told, "state": str(record.state), "words": words(record, rules)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from darkroom import manifest
@@ -18,6 +18,10 @@ from functions.aws.observability import logger
 from functions.runs.records import RunRecord
 
 _ENTRIES_PER_PART = 50_000
+_STILL_PACKED = (
+    "too_slow: not unpacked by the time that its run had to be closed; what is in it comes in the "
+    "batch's next run"
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Sealer:
         changes nothing.
         """
         self._forget_erased(_parts(record))  # a part may have been on its way during an erasure
-        entries = self._distinct(record)
+        entries = [*self._distinct(record), *self._still_packed(record)]
         if record.run > 1 and entries:
             given = set(map(_fingerprint, self._given_earlier(record.key)))
             entries = [entry for entry in entries if _fingerprint(entry) not in given]
@@ -69,6 +73,12 @@ class Sealer:
     def _distinct(self, record: RunRecord) -> list[Entry]:
         entries = [entry for part in self._unpacked(_parts(record)) for entry in part]
         return sorted(manifest.latest(entries), key=lambda entry: entry.key)
+
+    def _still_packed(self, record: RunRecord) -> list[Entry]:
+        """The archives that a run was waiting for when it had to be closed."""
+        keys = [incoming_part(record.batch, part) for part in sorted(record.unpacking)]
+        entries = [entry for part in self._unpacked(keys) for entry in part]
+        return [replace(entry, refusal=_STILL_PACKED) for entry in entries]
 
     def _unpacked(self, keys: list[str]) -> Iterator[list[Entry]]:
         """The entries of parts. Raises `UsageError` for one that is gone or broken: nobody knows

@@ -32,7 +32,7 @@ from functions.web.gateway import caller
 from local_cloud import control
 from tests.browser import open_page
 from tests.conftest import jpeg
-from tests.functions.cloud.resources import environment
+from tests.functions.cloud.resources import NO_QUEUES, environment
 from tests.project import ROOT
 from tests.stack.local_stack import darkroom
 from tests.waiting import PATIENCE_SECONDS, finished
@@ -48,7 +48,7 @@ named = pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 
 @named
 def test_a_job_is_told_of_any_batch_in_plain_letters(name: str) -> None:
-    known = environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+    known = environment("app", NO_QUEUES, "", "")
     emr = MagicMock()
     JobRuns(emr, read_settings(SubmitSettings, known)).start(RunRecord(name, 7, State.SEALED))
     sent = emr.start_job_run.call_args.kwargs

@@ -12,11 +12,12 @@ from tests.project import ROOT
 # A folder is a room.
 CORE = "darkroom"
 STORAGE, RUN = {CORE, "darkroom.storage"}, {CORE, "darkroom.storage", "darkroom.run"}
+ARCHIVES = {CORE, "darkroom.archives"}
 COORDINATES = {*STORAGE, "darkroom.coordinates"}
 ERASURE = {*RUN, *COORDINATES, "darkroom.erasure"}
-DARKROOM = {*ERASURE, "darkroom.images", "darkroom.explore", "darkroom.model"}
+DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.explore", "darkroom.model"}
 TABLE = {*DARKROOM, "functions.aws", "functions.runs"}  # of runs
-FUNCTIONS = {*TABLE, "functions.intake", "functions.publication", "functions.erasure",
+FUNCTIONS = {*TABLE, "functions.intake", "functions.unpacking", "functions.publication", "functions.erasure",
              "functions.submission", "functions.repair", "functions.web"}  # fmt: skip
 JOB = {*DARKROOM, "emr_serverless_job"}
 CLOUD = {"local_cloud", "local_cloud.access", "local_cloud.emr", "local_cloud.spark"}
@@ -30,7 +31,8 @@ CLI = {*FUNCTIONS, *JOB, *CLOUD, *WORK, "cli", "cli.pictures", "cli.commands"}
 MAY_KNOW: dict[str, set[str]] = {
     "darkroom": set(),
     "darkroom.storage": {CORE},
-    "darkroom.run": STORAGE,
+    "darkroom.archives": {CORE},
+    "darkroom.run": {*STORAGE, "darkroom.archives"},
     "darkroom.coordinates": STORAGE,
     "darkroom.erasure": {*RUN, *COORDINATES},
     "darkroom.images": ERASURE,
@@ -39,6 +41,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "functions.aws": STORAGE,
     "functions.runs": {*RUN, "functions.aws"},
     "functions.intake": TABLE,
+    "functions.unpacking": {*TABLE, "functions.intake"},
     "functions.publication": TABLE,
     "functions.erasure": {*TABLE, "functions.intake", "functions.publication"},
     "functions.submission": {*TABLE, "functions.erasure"},

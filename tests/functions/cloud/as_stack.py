@@ -10,6 +10,7 @@ from tests.functions.cloud.invocations import REGION
 
 ROLES = {
     "uploads": "CollectUploadsRole",
+    "unpack": "UnpackArchiveRole",
     "submit": "SubmitJobRole",
     "catalog": "CatalogResultsRole",
 }
@@ -17,6 +18,7 @@ _KEY = f"arn:aws:kms:{REGION}:{DEFAULT_ACCOUNT_ID}:key/data"
 _BUCKETS = {"Uploads": "uploads", "Results": "results", "Artifacts": "artifacts"}
 _QUEUES = {
     "UploadQueue": "uploads",
+    "UnpackQueue": "unpack",
     "SubmitQueue": "submit",
     "CatalogQueue": "catalog",
     "UploadDeadLetters": "dead",

@@ -34,10 +34,11 @@ def do_the_job(world: World, job: dict[str, Any]) -> None:
     words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
     options = dict(word.removeprefix("--").split("=", 1) for word in words)
     run, results = run_in(options["run-of"]), world.results
-    keys = world.manifest_of(run.batch, run.number)
-    there = {key for key in keys if _exists(world, key)}
-    good = [key for key in keys if key in there and "broken" not in key]
-    bad = [key for key in keys if "broken" in key]
+    entries = world.entries_of(run.batch, run.number)
+    keys = [entry.key for entry in entries]
+    bad = [entry.key for entry in entries if "broken" in entry.key or entry.refusal]
+    there = {key for key in keys if key in bad or _exists(world, key)}
+    good = [key for key in keys if key in there and key not in bad]
     version = world.pca_version
     if bad or len(there) < len(keys):
         rows = [{"path": key, "reason": "decode_error", "detail": "", "content_sha256": ""}

@@ -13,7 +13,7 @@ from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from functions import api_function as api
-from functions import catalog_results, collect_uploads, reconcile, submit_job
+from functions import catalog_results, collect_uploads, reconcile, submit_job, unpack_archive
 from functions.erasure import dead_letters
 from local_cloud.access.notes import note_stack
 from local_cloud.emr.jobs import Outcome
@@ -67,7 +67,7 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     s3.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
     sqs = boto3.client("sqs")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"]
-            for name in ("uploads", "submit", "catalog", "dead")}  # fmt: skip
+            for name in ("uploads", *NO_QUEUES)}  # fmt: skip
     _table()
     _glue()
     topic = boto3.client("sns").create_topic(Name="notifications")["TopicArn"]
@@ -85,6 +85,9 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     return world
 
 
+NO_QUEUES = dict.fromkeys(("unpack", "submit", "catalog", "dead"), "")
+
+
 def environment(application: str, urls: dict[str, str], topic: str, key: str) -> dict[str, str]:
     return {
         "AWS_REGION": REGION,
@@ -95,6 +98,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "SIGNING_KEY": key,
         "CSV_BYTE_ORDER_MARK": "off",
         "SUBMIT_QUEUE_URL": urls["submit"],
+        "UNPACK_QUEUE_URL": urls["unpack"],
         "CATALOG_QUEUE_URL": urls["catalog"],
         "QUIET_SECONDS": "0",
         "MARKER_SECONDS": "0",
@@ -127,8 +131,8 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
 def _forget() -> None:
     """What handlers keep from one invocation to the next."""
     for cached in (
-        collect_uploads.collector, collect_uploads.erased_uploads, submit_job.rules,
-        submit_job.station, submit_job.erasures, catalog_results.completion,
+        collect_uploads.collector, collect_uploads.erased_uploads, unpack_archive.unpacker,
+        submit_job.rules, submit_job.station, submit_job.erasures, catalog_results.completion,
         catalog_results.erasures,
         reconcile.settings, reconcile.runs, reconcile.queues, api.service,
     ):  # fmt: skip

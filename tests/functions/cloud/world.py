@@ -21,7 +21,8 @@ import boto3
 
 from darkroom import manifest
 from darkroom.layout import Run
-from functions import catalog_results, collect_uploads, reconcile, submit_job
+from darkroom.manifest import Entry
+from functions import catalog_results, collect_uploads, reconcile, submit_job, unpack_archive
 from functions.aws.bucket import Bucket
 from functions.runs.queues import WorkQueues
 from functions.runs.records import RunRecord
@@ -36,6 +37,15 @@ from tests.functions.cloud.job import do_the_job
 EVENTS = Path(__file__).parents[1] / "events"
 
 STACK_TABLES = ("features", "features_pca_versions", "rejected", "skipped", "results_csv")
+
+_HANDLERS = {
+    "uploads": collect_uploads,
+    "unpack": unpack_archive,
+    "submit": submit_job,
+    "catalog": catalog_results,
+}
+# S3 tells of uploads sooner than the shortest quiet period, which is none here
+_ORDER = ("uploads", "unpack", "uploads", "submit", "catalog")
 
 _NOTED: set[object] = set()
 
@@ -85,7 +95,9 @@ class World:
 
     # ------------------------------------------------------------ uploads
 
-    def event(self, key: str, size: int = 1024, sequencer: str = "") -> dict[str, Any]:
+    def event(
+        self, key: str, size: int = 1024, sequencer: str = "", version_id: str = ""
+    ) -> dict[str, Any]:
         """A real payload, about another object."""
         self.sequence += 1
         event: dict[str, Any] = deepcopy(json.loads((EVENTS / "s3_put.json").read_text()))
@@ -94,15 +106,14 @@ class World:
             key=quote_plus(key, safe="/"),
             size=size,
             sequencer=sequencer or f"{self.sequence:016X}",
-            versionId=f"v{sequencer or self.sequence}",
+            versionId=version_id or f"v{sequencer or self.sequence}",
         )
         return event
 
     def upload(self, key: str, body: bytes = b"picture") -> dict[str, Any]:
         """Put an object and send its event; the event."""
         stored = self.s3.put_object(Bucket="uploads", Key=key, Body=body)
-        event = self.event(key, len(body))
-        event["Records"][0]["s3"]["object"]["versionId"] = stored["VersionId"]
+        event = self.event(key, len(body), version_id=stored["VersionId"])
         self.send("uploads", event)
         return event
 
@@ -114,15 +125,24 @@ class World:
     def pump(self, rounds: int = 40) -> None:
         """Deliver messages, and let jobs end, until nothing moves any more."""
         for _ in range(rounds):
-            moved = [self.deliver(queue) for queue in ("uploads", "submit", "catalog")]
+            moved = [self.deliver(queue) for queue in _ORDER]
             if not any(moved) and not self.finish_jobs():
                 return
         raise AssertionError("the pipeline does not come to rest")
 
     def deliver(self, queue: str) -> int:
-        """Hand what is in a queue to its function; what failed stays. How many came."""
+        """Hand what is in a queue to its function; what failed stays. How many came. Of what the
+        function uploads, S3 tells."""
         with self.handling(""):
-            return self._deliver(self.urls[queue], queue)
+            before = self._stored() if queue == "unpack" else set()
+            came = self._deliver(self.urls[queue], queue)
+            for key, version, size in sorted(self._stored() - before) if before else ():
+                self.send("uploads", self.event(key, size, version_id=version))
+            return came
+
+    def _stored(self) -> set[tuple[str, str, int]]:
+        told = self.s3.list_object_versions(Bucket="uploads").get("Versions", [])
+        return {(item["Key"], item["VersionId"], item["Size"]) for item in told}
 
     def _deliver(self, url: str, queue: str) -> int:
         sqs, total = boto3.client("sqs"), 0
@@ -146,10 +166,9 @@ class World:
     def _handle(self, queue: str, messages: list[dict[str, Any]]) -> set[str]:
         ordered = messages[::-1] if self.backwards else messages
         event = {"Records": [sqs_record(m["MessageId"], m["Body"]) for m in ordered]}
-        handlers = {"uploads": collect_uploads, "submit": submit_job, "catalog": catalog_results}
         with self.handling(ROLES[queue]):
             try:
-                answer = handlers[queue].handler(event, self.context)
+                answer = _HANDLERS[queue].handler(event, self.context)
             except PlantedError:
                 return {message["MessageId"] for message in messages}
         return {item["itemIdentifier"] for item in answer["batchItemFailures"]}
@@ -180,7 +199,7 @@ class World:
                 note(self.role, PLACE.asks(_call(request)))
 
     def lose_messages(self) -> None:
-        for queue in ("submit", "catalog"):
+        for queue in ("unpack", "submit", "catalog"):
             url, sqs = self.urls[queue], boto3.client("sqs")
             while found := sqs.receive_message(QueueUrl=url).get("Messages"):
                 for message in found:
@@ -232,8 +251,11 @@ class World:
         return found
 
     def manifest_of(self, batch: str, run: int = 1) -> list[str]:
+        return [entry.key for entry in self.entries_of(batch, run)]
+
+    def entries_of(self, batch: str, run: int = 1) -> list[Entry]:
         keys = self.results.list(Run(batch, run).manifest)
-        return [e.key for key in keys for e in manifest.unpack(self.results.read(key))]
+        return [entry for key in keys for entry in manifest.unpack(self.results.read(key))]
 
     def partitions(self, table: str) -> set[tuple[str, ...]]:
         pages = (

@@ -11,7 +11,7 @@ from emr_serverless_job import main
 from functions.aws.settings import SubmitSettings, read_settings
 from functions.runs.records import RunRecord, State
 from functions.submission.job_runs import JobRuns, spark_parameters
-from tests.functions.cloud.resources import environment
+from tests.functions.cloud.resources import NO_QUEUES, environment
 
 # vCPUs of a worker, and the GB of memory it may have. Source: EMR Serverless' worker configurations
 WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30), 8: (16, 60), 16: (32, 120)}
@@ -21,7 +21,8 @@ WORKERS = {1: (2, 8), 2: (4, 16), 4: (8, 30), 8: (16, 60), 16: (32, 120)}
 @pytest.mark.parametrize("cores", WORKERS, ids=lambda cores: f"{cores}-a-worker")
 def test_workers_are_such_as_exist_and_fit_into_the_capacity(most: int, cores: int) -> None:
     settings = read_settings(
-        SubmitSettings, environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+        SubmitSettings,
+        environment("app", NO_QUEUES, "", ""),
     )
     words = spark_parameters(replace(settings, max_vcpu=most, executor_cores=cores)).split()
     conf = dict(word.split("=", 1) for word in words if word.startswith("spark."))
@@ -47,7 +48,7 @@ def test_workers_are_such_as_exist_and_fit_into_the_capacity(most: int, cores: i
 def test_a_job_names_its_python_and_its_region() -> None:
     """Of the image's three Pythons the one of the archive, for driver and executors; S3A asks no
     other region, and follows no bucket into one."""
-    known = environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+    known = environment("app", NO_QUEUES, "", "")
     words = spark_parameters(read_settings(SubmitSettings, known)).split()
     conf = dict(word.split("=", 1) for word in words if word.startswith("spark."))
     for name in ("driverEnv.PYSPARK_PYTHON", "driverEnv.PYSPARK_DRIVER_PYTHON"):
@@ -58,7 +59,7 @@ def test_a_job_names_its_python_and_its_region() -> None:
 
 
 def test_a_stack_without_thumbnails_asks_its_jobs_for_none() -> None:
-    known = environment("app", {"submit": "", "catalog": "", "dead": ""}, "", "")
+    known = environment("app", NO_QUEUES, "", "")
     settings = read_settings(SubmitSettings, {**known, "THUMBNAILS": "off"})
     emr = MagicMock()
     JobRuns(emr, settings).start(RunRecord("spring", 1, State.SEALED))

@@ -1,0 +1,1 @@
+"""ZIP and TAR files, member by member."""
