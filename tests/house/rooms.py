@@ -17,8 +17,9 @@ COORDINATES = {*STORAGE, "darkroom.coordinates"}
 ERASURE = {*RUN, *COORDINATES, "darkroom.erasure"}
 DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.explore", "darkroom.model"}
 TABLE = {*DARKROOM, "functions.aws", "functions.runs"}  # of runs
-FUNCTIONS = {*TABLE, "functions.intake", "functions.unpacking", "functions.publication", "functions.erasure",
-             "functions.submission", "functions.repair", "functions.web"}  # fmt: skip
+FUNCTIONS = {*TABLE, "functions.intake", "functions.unpacking", "functions.publication",
+             "functions.erasure", "functions.submission", "functions.repair",
+             "functions.web"}  # fmt: skip
 JOB = {*DARKROOM, "emr_serverless_job"}
 CLOUD = {"local_cloud", "local_cloud.access", "local_cloud.emr", "local_cloud.spark"}
 ON_STACK = {*DARKROOM, "functions.aws", "functions.runs", "functions.erasure", "cli.terminal"}
