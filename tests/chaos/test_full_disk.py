@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.errors import DarkroomError
+from darkroom.run.folder import walk_folder
 from local_cloud.access.signatures import Refusal
 from local_cloud.checkpoint import Checkpoint
 from local_cloud.server import credentials
@@ -183,5 +184,6 @@ def test_what_s3_refuses_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(put, "put_bytes", refuse)
     (tmp_path / "1.jpg").write_bytes(b"x")
+    (entry,) = walk_folder(tmp_path)
     with pytest.raises(DarkroomError, match=r"1.jpg could not be stored: Could not connect"):
-        put._send(None, tmp_path, "b", {}, tmp_path / "1.jpg")  # type: ignore[arg-type]
+        put._send(None, tmp_path.name, "b", {}, entry)  # type: ignore[arg-type]

@@ -39,7 +39,8 @@ def with_flags(packed: bytes, flags: int) -> bytes:
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         start = data.find(signature)
         while start >= 0:
-            data[start + offset] |= flags
+            data[start + offset] |= flags & 0xFF
+            data[start + offset + 1] |= flags >> 8
             start = data.find(signature, start + 1)
     return bytes(data)
 
