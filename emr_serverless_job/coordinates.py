@@ -1,11 +1,12 @@
-"""Stage 2: features to coordinates, in one system for the whole corpus."""
+"""Stage 3: features to coordinates, in one system for the whole corpus."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Any
 
 import pyarrow as pa
 
@@ -26,32 +27,33 @@ from emr_serverless_job.engine import Engine, Shared, rows_of
 from emr_serverless_job.keep_or_refit import decide
 from emr_serverless_job.request import Request
 
+_FILES_OF_A_SMALL_RUN = 16
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
 
 
-def place_run(engine: Engine, request: Request, earlier: list[Run]) -> PcaNote | None:
-    """Give the run its coordinates; None where the corpus has no features at all.
+def place_runs(engine: Engine, requests: Sequence[Request], earlier: list[Run]) -> PcaNote | None:
+    """Give the runs their coordinates; None where the corpus has no features at all.
 
-    The basis stays while it captures nearly what the best one would; else a new version is fitted
-    and all earlier runs are projected anew from their stored features. The pointer to the current
-    version moves last, so a reader never finds it half-written.
+    One decision for all of them: the basis stays while it captures nearly what the best one would;
+    else a new version is fitted and all earlier runs are projected anew from their stored features.
+    The pointer to the current version moves last, so a reader never finds it half-written.
     """
-    store = open_store(request.output)
-    files = store.list(request.run.results, ".parquet")
-    merged = _corpus_statistics(engine, request, earlier, files)
+    asked, own = requests[0], [request.run for request in requests]
+    store = open_store(asked.output)
+    merged = _corpus_statistics(engine, asked.output, own, earlier)
     if merged.n == 0:
         return None
-    decision = decide(engine, request, earlier, merged)
+    decision = decide(engine, asked, [*earlier, *own], merged)
     if decision.refitted:
-        runs = [request.run, *earlier]
-        backbone = backbone_id(request.model)
+        runs = [*own, *earlier]
+        backbone = backbone_id(asked.model)
         decision = replace(decision, version=claim(store, backbone, runs, merged, decision.version))
-        project_runs(engine, request.output, runs, decision.version)
+        project_runs(engine, asked.output, runs, decision.version)
         publish(store, backbone, decision.version)
         meanwhile = [run for run in receipt.done_runs(store) if run not in runs]
-        project_runs(engine, request.output, meanwhile, decision.version)
+        project_runs(engine, asked.output, meanwhile, decision.version)
     else:
-        project_runs(engine, request.output, [request.run], decision.version)
+        project_runs(engine, asked.output, own, decision.version)
     return PcaNote(
         decision.version.number,
         decision.refitted,
@@ -61,14 +63,40 @@ def place_run(engine: Engine, request: Request, earlier: list[Run]) -> PcaNote |
 
 
 def _corpus_statistics(
-    engine: Engine, request: Request, earlier: list[Run], files: list[str]
+    engine: Engine, output: str, own: list[Run], earlier: list[Run]
 ) -> Statistics:
-    store = open_store(request.output)
-    own = run_statistics(engine, request.output, files)
-    if own is not None:
-        store.write(request.run.statistics, statistics.pack(own))
-    merged = merged_statistics(store, earlier, own)
+    """Those of all runs; each new one's share is stored for those that come later."""
+    store = open_store(output)
+    files = {run: store.list(run.results, ".parquet") for run in own}
+    small = [run for run in own if 0 < len(files[run]) <= _FILES_OF_A_SMALL_RUN]
+    shares = [_of_small_runs(engine, output, {run: files[run] for run in small})]
+    for run in own:
+        if len(files[run]) > _FILES_OF_A_SMALL_RUN:
+            share = run_statistics(engine, output, files[run])
+            if share is not None:
+                store.write(run.statistics, statistics.pack(share))
+            shares.append(share)
+    there = [share for share in shares if share is not None]
+    merged = merged_statistics(store, earlier, reduce(add, there) if there else None)
     return merged if merged is not None else statistics.no_statistics(0)
+
+
+def _of_small_runs(
+    engine: Engine, output: str, files: Mapping[Run, list[str]]
+) -> Statistics | None:
+    """The sum over runs of a few files; tasks store each run's share, and hand on their sum, since
+    a share has 6.5 MB for 1280 dimensions."""
+    runs = list(files)
+    tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(runs))
+    if not tasks:
+        return None
+    work = pa.table(
+        {
+            "files": [[files[run] for run in runs[start::tasks]] for start in range(tasks)],
+            "shares": [[run.statistics for run in runs[start::tasks]] for start in range(tasks)],
+        }
+    )
+    return _summed(engine.run(_SmallRunsTask(output), work, "share binary"))
 
 
 def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics | None:
@@ -77,7 +105,10 @@ def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics 
         return None
     tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(files))
     work = pa.table({"files": [files[start::tasks] for start in range(tasks)]})
-    rows = engine.run(_StatisticsTask(output), work, "share binary")
+    return _summed(engine.run(_StatisticsTask(output), work, "share binary"))
+
+
+def _summed(rows: Iterable[Mapping[str, Any]]) -> Statistics | None:
     shares = [statistics.unpack(bytes(row["share"])) for row in rows]
     return reduce(add, shares) if shares else None
 
@@ -125,6 +156,25 @@ class _StatisticsTask:
 
 
 @dataclass(frozen=True)
+class _SmallRunsTask:
+    """Lists of runs' features files in, and where each run's share is stored; their sum out."""
+
+    output: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store, merged = open_store(self.output), None
+        for row in rows_of(batches):
+            for files, key in zip(_list(row["files"]), _list(row["shares"]), strict=True):
+                share = statistics_of_files(store, _strings(files))
+                if share is not None:
+                    store.write(str(key), statistics.pack(share))
+                    merged = share if merged is None else merged + share
+        if merged is not None:
+            packed = pa.array([statistics.pack(merged)], pa.binary())
+            yield pa.RecordBatch.from_arrays([packed], names=["share"])
+
+
+@dataclass(frozen=True)
 class _ProjectTask:
     """Features files in; coordinates files stored, their numbers of rows out."""
 
@@ -143,4 +193,8 @@ class _ProjectTask:
 
 
 def _strings(cell: object) -> list[str]:
-    return [str(value) for value in cell] if isinstance(cell, list) else []
+    return [str(value) for value in _list(cell)]
+
+
+def _list(cell: object) -> list[Any]:
+    return cell if isinstance(cell, list) else []

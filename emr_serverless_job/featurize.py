@@ -1,30 +1,33 @@
-"""Stage 1: images to features, in the run's tables."""
+"""Stage 1: images to features, in the runs' tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import ceil
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
 
-from darkroom.erasure.block_list import BlockList
+from darkroom.coordinates.versions import next_version
+from darkroom.errors import ObjectNotFoundError
 from darkroom.images.backbone import Backbone, backbone_id, load_backbone
-from darkroom.images.contract import Contract
 from darkroom.images.features import featurize
 from darkroom.images.fetch import Fetched, fetch
-from darkroom.images.outcome import Limits
 from darkroom.layout import Run, part_file
 from darkroom.manifest import Entry
 from darkroom.storage.opening import open_store
-from darkroom.storage.parquet import to_parquet
+from darkroom.storage.parquet import read_columns, to_parquet
+from darkroom.storage.store import Store
+from emr_serverless_job.apart import WHOSE, run_apart
 from emr_serverless_job.engine import Engine, Shared, Tally, rows_of
 from emr_serverless_job.progress import reporting
 from emr_serverless_job.request import Request
 
-_REPORT = "part int"
+_REPORT = "part int, seconds double"
 _ENTRY = pa.struct(
     {
         "store": pa.string(),
@@ -36,89 +39,179 @@ _ENTRY = pa.struct(
         "refusal": pa.string(),
     }
 )
-_PARTS = pa.schema({"part": pa.int32(), "entries": pa.list_(_ENTRY)})
+_PARTS = pa.schema({"part": pa.int32(), "may_be_whole": pa.bool_(), "entries": pa.list_(_ENTRY)})
 
-_PARTS_PER_CORE = 16
+_PARTS_OF_A_RUN = 128  # or fewer: so many that no core idles long at the end
 PART_IMAGES = (32, 256)
+_SETTINGS = b"settings"  # in the metadata of all files: how their part was worked
 
 _loaded: dict[str, Backbone] = {}  # in each process: the model outlives the task
 _loading = Lock()
 
 
-def featurize_run(engine: Engine, request: Request, on_images: Callable[[int], None]) -> None:
-    """Decode and embed every image of the manifest, each part to Parquet files of its own.
+@dataclass(frozen=True)
+class Featurized:
+    """What came of a run's images: the seconds that its tasks took, or why not all is there."""
 
-    Tasks write their files themselves, under names that the manifest alone decides: a task that
-    is tried again replaces its own file, and the JVM, which takes a tenth of the whole time to
-    encode the same Parquet, never sees a feature.
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+def featurize_runs(
+    engine: Engine, requests: Sequence[Request], on_images: Callable[[Run, int], None]
+) -> dict[Run, Featurized]:
+    """Decode and embed every image of the manifests, each part to Parquet files of its own.
+
+    The parts of all runs lie in one stage. Tasks write their files themselves, under names that the
+    manifest alone decides: a task that is tried again replaces its own file, and the JVM, which
+    takes a tenth of the whole time to encode the same Parquet, never sees a feature. What an
+    attempt left that died is kept as far as parts are whole.
     """
-    done = engine.tally()
-    model = engine.share(request.model)
-    task = _Task(
-        model,
-        backbone_id(request.model),
-        done,
-        request.output,
-        request.run,
-        request.limits,
-        request.blocked,
-        request.thumbnails,
-        request.contract,
-    )
-    with reporting(done, on_images):
-        if request.reader == "binaryFile":
-            from emr_serverless_job.hadoop_reader import run_on_content
-
-            there = [entry for entry in request.entries if not entry.refusal]
-            run_on_content(engine, task.store, there, _REPORT)
-        else:
-            parts = split(request.entries, engine.cores)
-            engine.run(_ManifestTask(task), _parts_table(parts), _REPORT)
+    task = _task(engine, requests)
+    told = partial(_tell, requests, task.done, on_images)
+    with reporting(told):
+        if any(request.reader == "binaryFile" for request in requests):
+            return {request.run: _on_content(engine, task, request) for request in requests}
+        works = {request.run: _work(request) for request in requests}
+        outcome = run_apart(engine, _ManifestTask(task), works, _REPORT, _tried)
+    return {run: _featurized(rows) for run, rows in outcome.items()}
 
 
-def split(entries: list[Entry], cores: int) -> list[list[Entry]]:
-    """The manifest in parts, in order: small enough that no core idles long at the end."""
+def _featurized(rows: Sequence[Mapping[str, Any]] | Exception) -> Featurized:
+    if isinstance(rows, Exception):
+        return Featurized(error=rows)
+    return Featurized(round(sum(row["seconds"] for row in rows), 3))
+
+
+def _tell(
+    requests: Sequence[Request], done: Sequence[Tally], on_images: Callable[[Run, int], None]
+) -> None:
+    for request, tally in zip(requests, done, strict=True):
+        on_images(request.run, tally.value)
+
+
+def _on_content(engine: Engine, task: _Task, request: Request) -> Featurized:
+    from emr_serverless_job.hadoop_reader import run_on_content
+
+    there = [entry for entry in request.entries if not entry.refusal]
+    run_on_content(engine, partial(task.store, 0), there, f"{WHOSE} int, {_REPORT}")
+    return Featurized()
+
+
+def split(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
+    """The manifest in parts, in order. It alone decides: another attempt, beside other runs or on
+    other machines, has the same."""
     smallest, largest = PART_IMAGES
-    even = ceil(len(entries) / (cores * _PARTS_PER_CORE))
-    size = min(max(even, smallest), largest)
+    size = min(max(ceil(len(entries) / _PARTS_OF_A_RUN), smallest), largest)
     return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
-def _parts_table(parts: list[list[Entry]]) -> pa.Table:
+def _work(request: Request) -> pa.Table:
+    parts = split(request.entries)
+    may_be_whole = _clear(request, len(parts))
     rows = [
-        {"part": number, "entries": [asdict(entry) for entry in part]}
+        {"part": number, "may_be_whole": may_be_whole, "entries": list(map(asdict, part))}
         for number, part in enumerate(parts)
     ]
     return pa.Table.from_pylist(rows, _PARTS)
 
 
+def _tried(work: pa.Table) -> pa.Table:
+    """Parts that others have ended may be there."""
+    column = work.schema.get_field_index("may_be_whole")
+    return work.set_column(column, "may_be_whole", pa.array([True] * work.num_rows))
+
+
+def _clear(request: Request, parts: int) -> bool:
+    """Remove what an earlier attempt left, its receipt first; but not the files of its parts, if it
+    died before the account. Whether there are any."""
+    store, run = open_store(request.output), request.run
+    died = not _exists(store, run.receipt) and request.reader == "obstore"
+    store.delete([run.receipt, run.statistics, run.csv])
+    kept = {part_file(number) for number in range(parts)} if died else set()
+    left = {folder: store.list(folder) for folder in run.tables}
+    stale = [key for keys in left.values() for key in keys if key.rpartition("/")[2] not in kept]
+    placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
+    store.delete([*stale, *(key for folder in placed for key in store.list(folder))])
+    return sum(map(len, left.values())) > len(stale)
+
+
+def _exists(store: Store, key: str) -> bool:
+    try:
+        return store.size(key) >= 0
+    except ObjectNotFoundError:
+        return False
+
+
+def _task(engine: Engine, requests: Sequence[Request]) -> _Task:
+    return _Task(
+        engine.share(requests[0].model),
+        backbone_id(requests[0].model),
+        tuple(engine.tally() for _ in requests),
+        tuple(request.run for request in requests),
+        replace(requests[0], entries=[], model=b""),
+    )
+
+
 @dataclass(frozen=True)
 class _Task:
-    """Featurizes and stores one part; pickled to the executors, the model by broadcast."""
+    """Featurizes and stores one part of one of the runs; pickled to the executors, the model by
+    broadcast. `asked` says how, for all runs alike."""
 
     model: Shared
     model_id: str
-    done: Tally
-    output: str
-    run: Run
-    limits: Limits
-    blocked: BlockList
-    thumbnails: bool
-    contract: Contract
+    done: tuple[Tally, ...]
+    runs: tuple[Run, ...]
+    asked: Request
 
-    def store(self, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
+    def store(self, whose: int, part: int, fetched: Iterable[Fetched]) -> pa.RecordBatch:
+        """Work the part; what is reported of it."""
+        began, asked = monotonic(), self.asked
         outcome = featurize(
-            fetched, self._backbone(), self.limits, self.blocked, self.thumbnails, self.contract
+            fetched,
+            self._backbone(),
+            asked.limits,
+            asked.blocked,
+            asked.thumbnails,
+            asked.contract,
         )
-        store = open_store(self.output)
-        for folder, table in outcome.tables(self.run):
+        store = open_store(asked.output)
+        for folder, table in outcome.tables(self.runs[whose]):
             key = f"{folder}/{part_file(part)}"
             if table.num_rows:
-                store.write(key, to_parquet(table))
+                store.write(key, to_parquet(self._marked(table)))
             else:
                 store.delete([key])  # an earlier try may have found the images otherwise
-        self.done.add(outcome.files)
-        return pa.RecordBatch.from_pylist([{"part": part}], pa.schema({"part": pa.int32()}))
+        return self.report(whose, part, outcome.files, monotonic() - began)
+
+    def report(self, whose: int, part: int, files: int, seconds: float) -> pa.RecordBatch:
+        """That the part is there."""
+        self.done[whose].add(files)
+        columns = [pa.array([whose], pa.int32()), pa.array([part], pa.int32()), [seconds]]
+        return pa.record_batch(columns, names=[WHOSE, "part", "seconds"])
+
+    def has(self, whose: int, part: int, entries: Sequence[Entry]) -> bool:
+        """Whether the part is there, whole, and worked as it is asked for now."""
+        store, run, found = open_store(self.asked.output), self.runs[whose], list[str]()
+        for folder in (run.results, run.rejected, run.skipped):
+            try:
+                table = read_columns(store, f"{folder}/{part_file(part)}", ["path"])
+            except ObjectNotFoundError:
+                continue
+            if (table.schema.metadata or {}).get(_SETTINGS) != self._settings:
+                return False
+            found += table["path"].to_pylist()
+        return sorted(found) == sorted(entry.key for entry in entries)
+
+    @property
+    def _settings(self) -> bytes:
+        limits, asked = self.asked.limits, self.asked
+        told = (self.model_id, asked.contract.id, limits.max_bytes, limits.max_pixels)
+        return " ".join(map(str, (*told, asked.thumbnails))).encode()
+
+    def _marked(self, table: pa.Table) -> pa.Table:
+        told = {**(table.schema.metadata or {}), _SETTINGS: self._settings}
+        return table.replace_schema_metadata(told)
 
     def _backbone(self) -> Backbone:
         with _loading:
@@ -130,15 +223,19 @@ class _Task:
 
 @dataclass(frozen=True)
 class _ManifestTask:
-    """Parts of the manifest in, summaries out; the task reads the images itself."""
+    """Parts of manifests in, reports out; the task reads the images itself."""
 
     task: _Task
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for row in rows_of(batches):
             entries = [Entry(**entry) for entry in _list(row["entries"])]
-            fetched = fetch(entries, self.task.limits)
-            yield self.task.store(int(str(row["part"])), fetched)
+            whose, part = int(str(row[WHOSE])), int(str(row["part"]))
+            if row["may_be_whole"] and self.task.has(whose, part, entries):
+                yield self.task.report(whose, part, len(entries), 0.0)
+            else:
+                fetched = fetch(entries, self.task.asked.limits)
+                yield self.task.store(whose, part, fetched)
 
 
 def _list(value: object) -> list[Any]:

@@ -29,12 +29,13 @@ class Decision:
     variance_kept: float
 
 
-def decide(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Decision:
-    """Keep the current basis, or fit the next version."""
+def decide(engine: Engine, request: Request, runs: list[Run], merged: Statistics) -> Decision:
+    """Keep the current basis, or fit the next version. `merged` are the statistics of `runs`, the
+    whole corpus."""
     store = open_store(request.output)
     require_backbone(store, backbone_id(request.model))
     current = current_version(store)
-    best = _fit(engine, request, earlier, merged)
+    best = _fit(engine, request, runs, merged)
     if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
         return Decision(current, False, pca.explained(current.basis, merged))
     fitted = best if current is None else pca.align_signs(best, current.basis)
@@ -42,12 +43,12 @@ def decide(engine: Engine, request: Request, earlier: list[Run], merged: Statist
     return Decision(version, True, pca.explained(fitted, merged))
 
 
-def _fit(engine: Engine, request: Request, earlier: list[Run], merged: Statistics) -> Pca:
+def _fit(engine: Engine, request: Request, runs: list[Run], merged: Statistics) -> Pca:
     own = pca.fit(merged)
     if request.pca == "merged":
         return own
     store = open_store(request.output)
-    files = [key for run in [*earlier, request.run] for key in store.list(run.results, ".parquet")]
+    files = [key for run in runs for key in store.list(run.results, ".parquet")]
     from emr_serverless_job.on_spark import session_of
     from emr_serverless_job.spark_ml import fit_with_spark
 

@@ -1,4 +1,4 @@
-"""Entry point: `spark-submit main.py --run-of ... --output ... --model ...`, by hand
+"""Entry point: `spark-submit main.py --run-of ... --run-of ... --output ... --model ...`, by hand
 `spark-submit main.py --manifest ... --output ... --model ... --batch ... --run ...`,
 or `spark-submit main.py --erase ...`, with the number of the erasure instead of a batch's run.
 
@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from time import time
 
 from pyspark.sql import SparkSession
@@ -37,9 +37,9 @@ from emr_serverless_job.erase import parse_erasure, run_erasure
 from emr_serverless_job.listing import list_store
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
-from emr_serverless_job.run_job import run_job
+from emr_serverless_job.run_job import Ended, require_entries, require_model, run_jobs
 
-Work = Callable[[SparkSession], Mapping[str, object]]
+Work = Callable[[SparkSession], int]  # how many runs failed
 
 log = logging.getLogger("darkroom")
 
@@ -61,48 +61,80 @@ def build_session(conf: Mapping[str, str] | None = None) -> SparkSession:
     return builder.getOrCreate()
 
 
-def parse(arguments: Sequence[str]) -> Request:
-    """The command line as a request. Reads the manifest and the model."""
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for: runs to be worked, and those that cannot even be begun, each
+    with the reason."""
+
+    requests: list[Request]
+    failed: list[Ended]
+
+
+def parse(arguments: Sequence[str]) -> Asked:
+    """The command line as requests. Reads the manifests and the model. Raises `UsageError` for what
+    concerns all runs, and, where there is one run alone, for what concerns that."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    run = options.run_of or Run(options.batch, options.run)
-    if not run.batch or not run.number:
+    runs = options.run_of or [(Run(options.batch, options.run), options.expected)]
+    if not all(run.batch and run.number for run, _ in runs):
         parser.error("say which run: by --run-of, or by --batch and --run")
-    if options.input:
-        entries = list_store(options.input)
-    else:
-        entries = _entries(options.manifest or [f"{options.output.rstrip('/')}/{run.manifest}"])
+    asked = Asked([], [])
+    alike = _alike(options, runs[0][0])
+    require_model(alike)
+    for run, expected in runs:
+        try:
+            entries = manifest.latest(_entries_of(options, run))
+            request = replace(alike, run=run, entries=entries, expected=expected)
+            require_entries(request)
+            asked.requests.append(request)
+        except DarkroomError as error:
+            asked.failed.append(Ended(run, error=error))
+    return asked
+
+
+def _alike(options: argparse.Namespace, run: Run) -> Request:
+    """What all runs of a job have in common."""
     return Request(
         run=run,
-        entries=manifest.latest(entries),
+        entries=[],
         output=options.output,
         model=read_uri(options.model),
         limits=Limits(options.max_bytes, options.max_pixels),
         reader=options.reader,
         pca=options.pca,
-        expected=options.expected,
         thumbnails=options.thumbnails,
         contract=chosen(options.exact_decode),
         blocked=block_list.load(open_store(options.output)),
     )
 
 
-def _entries(uris: Sequence[str]) -> list[Entry]:
-    parts: list[bytes] = []
-    for uri in uris:
-        if uri.endswith(".gz"):
-            parts.append(read_uri(uri))
-        else:
-            store = open_store(uri)
-            parts += [store.read(key) for key in store.list("")]
-    return [entry for part in parts for entry in manifest.unpack(part)]
+def _entries_of(options: argparse.Namespace, run: Run) -> list[Entry]:
+    if options.input:
+        return list_store(options.input)
+    entries: list[Entry] = []
+    for uri in options.manifest or [f"{options.output.rstrip('/')}/{run.manifest}"]:
+        store = open_store(uri)
+        parts = [read_uri(uri)] if uri.endswith(".gz") else map(store.read, store.list(""))
+        entries += [entry for part in parts for entry in manifest.unpack(part)]
+    return entries
+
+
+def _run_of(text: str) -> tuple[Run, int | None]:
+    """A run, and how many files its batch's marker announced.
+
+    >>> _run_of("P%C3%AAche/2"), _run_of("spring/1=500")
+    ((Run(batch='Pêche', number=2), None), (Run(batch='spring', number=1), 500))
+    """
+    run, _, expected = text.partition("=")
+    return run_in(run), int(expected) if expected else None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--run-of", type=run_in, metavar="BATCH/RUN",
-        help="the run, percent-encoded, whose manifest lies below --output",
+        "--run-of", type=_run_of, metavar="BATCH/RUN[=FILES]", action="append",
+        help="a run, percent-encoded, whose manifest lies below --output, and how many files were "
+             "announced; may be given again",
     )  # fmt: skip
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--manifest", nargs="+", help="manifest parts (.jsonl.gz) or their folder")
@@ -128,27 +160,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the run or the erasure; 0 when its receipt balances or nothing is found any more, 1
+    """Do the runs or the erasure; 0 when their receipts balance or nothing is found any more, 1
     otherwise. One JSON line of log per outcome."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)
     started = time()
     try:
         _require_eu(arguments)
-        work = _erasure(arguments) if "--erase" in arguments else _run(arguments)
+        work = _erasure(arguments) if "--erase" in arguments else _runs(arguments)
         spark = build_session()
         try:
-            outcome = work(spark)
+            failed = work(spark)
         finally:
             spark.stop()
-    except DarkroomError as error:
-        _log("failed", started, error=type(error).__name__, message=str(error))
+    except Exception as error:  # of Spark's own the trace is in the log above
+        _log("failed", started, **_in_words(error))
         return 1
-    except Exception as error:  # Spark's own: its trace is in the log above
-        _log("failed", started, error=type(error).__name__, message=str(error)[:500])
-        return 1
-    _log("done", started, **outcome)
-    return 0
+    _log("ended", started, failed=failed)
+    return min(failed, 1)
+
+
+def _in_words(error: Exception) -> dict[str, object]:
+    """What a line of log says of an error; Spark's own are long."""
+    words = str(error) if isinstance(error, DarkroomError) else str(error)[:500]
+    return {"error": type(error).__name__, "message": words}
 
 
 def _require_eu(arguments: Sequence[str]) -> None:
@@ -157,27 +192,47 @@ def _require_eu(arguments: Sequence[str]) -> None:
         require_eu(region_of(os.environ))
 
 
-def _run(arguments: Sequence[str]) -> Work:
-    request = parse(arguments)
+def _runs(arguments: Sequence[str]) -> Work:
+    asked = parse(arguments)
 
-    def work(spark: SparkSession) -> Mapping[str, object]:
-        progress = ProgressNote(open_store(request.output), request.run, len(request.entries))
-        try:
-            receipt = run_job(OnSpark(spark), request, progress.note)
-        finally:
-            progress.remove()
-        counts = {name: value for name, value in asdict(receipt).items() if isinstance(value, int)}
-        return {"batch": receipt.batch, **counts}
+    def work(spark: SparkSession) -> int:
+        ended = asked.failed + (_work_off(spark, asked.requests) if asked.requests else [])
+        for one in ended:
+            _log_run(one)
+        return sum(one.error is not None for one in ended)
 
     return work
+
+
+def _work_off(spark: SparkSession, requests: Sequence[Request]) -> list[Ended]:
+    store = open_store(requests[0].output)
+    notes = {r.run: ProgressNote(store, r.run, len(r.entries)) for r in requests}
+    try:
+        return run_jobs(OnSpark(spark), requests, lambda run, done: notes[run].note(done))
+    finally:
+        for note in notes.values():
+            note.remove()
+
+
+def _log_run(ended: Ended) -> None:
+    """One line for each run: who looks for the reason finds it by the run."""
+    told: dict[str, object] = {"run_of": ended.run.in_ascii, "task_seconds": ended.task_seconds}
+    if ended.error is not None:
+        log.info(json.dumps({"outcome": "failed", **_in_words(ended.error), **told}))
+    elif ended.receipt is not None:
+        counts = {n: v for n, v in asdict(ended.receipt).items() if isinstance(v, int)}
+        told["batch"] = ended.run.batch
+        log.info(json.dumps({"outcome": "done", **told, **counts}))
 
 
 def _erasure(arguments: Sequence[str]) -> Work:
     job = parse_erasure(arguments)
 
-    def work(spark: SparkSession) -> Mapping[str, object]:
+    def work(spark: SparkSession) -> int:
         outcome = run_erasure(spark, job)
-        return {"erasures": len(job.requests), "images": len(outcome.keys)}
+        told = {"erasures": len(job.requests), "images": len(outcome.keys)}
+        log.info(json.dumps({"outcome": "done", **told}))
+        return 0
 
     return work
 

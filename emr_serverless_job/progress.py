@@ -6,28 +6,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from emr_serverless_job.engine import Tally
-
 _EVERY_SECONDS = 0.5
 
 
 @contextmanager
-def reporting(done: Tally, on_images: Callable[[int], None]) -> Iterator[None]:
-    """Call `on_images` with the tally's value, now and then and once at the end.
+def reporting(report: Callable[[], None]) -> Iterator[None]:
+    """Call `report` now and then, and once at the end.
 
     A task that is tried again counts twice here: progress is a hint, the receipt is the truth.
     """
     finished = threading.Event()
 
-    def report() -> None:
+    def now_and_then() -> None:
         while not finished.wait(_EVERY_SECONDS):
-            on_images(done.value)
+            report()
 
-    reporter = threading.Thread(target=report, name="progress", daemon=True)
+    reporter = threading.Thread(target=now_and_then, name="progress", daemon=True)
     reporter.start()
     try:
         yield
     finally:
         finished.set()
         reporter.join()
-        on_images(done.value)
+        report()

@@ -1,26 +1,38 @@
-"""One run from manifest to receipt."""
+"""Runs from manifest to receipt: one, or all that are ready, in one go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from darkroom.coordinates.versions import current_version, next_version, require_backbone
+from darkroom.coordinates.versions import current_version, require_backbone
 from darkroom.errors import ConflictError, LostAnswerError, UsageError
 from darkroom.images.backbone import backbone_id, load_backbone
 from darkroom.images.features import featurize
+from darkroom.layout import Run
 from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote, Receipt
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import from_parquet, to_parquet
 from darkroom.storage.store import Store
 from emr_serverless_job.account import Clock, count_stored, utc_now
-from emr_serverless_job.coordinates import place_run
+from emr_serverless_job.coordinates import place_runs
 from emr_serverless_job.engine import Engine
-from emr_serverless_job.featurize import featurize_run
+from emr_serverless_job.featurize import featurize_runs
 from emr_serverless_job.request import Request
 
 _PLACEMENT_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run came to its end: its receipt, which balances, or why it has none; and the seconds
+    that the tasks on its images took."""
+
+    run: Run
+    receipt: Receipt | None = None
+    error: Exception | None = None
+    task_seconds: float = 0.0
 
 
 def check(request: Request) -> None:
@@ -28,8 +40,19 @@ def check(request: Request) -> None:
 
     Raises `UsageError`, `BackboneError` or `MixedBackbonesError` with a text that says what to do.
     """
+    require_entries(request)
+    require_model(request)
+
+
+def require_entries(request: Request) -> None:
+    """Raise `UsageError` where there is nothing to do."""
     if not request.entries:
         raise UsageError("the manifest is empty: there is nothing to process")
+
+
+def require_model(request: Request) -> None:
+    """Raise `BackboneError` for what is no model, `MixedBackbonesError` for one that is not the
+    corpus'."""
     load_backbone(request.model)
     require_backbone(open_store(request.output), backbone_id(request.model))
 
@@ -39,58 +62,87 @@ def run_job(
     request: Request,
     on_images: Callable[[int], None] = lambda done: None,
 ) -> Receipt:
-    """Do the run and write its receipt. Repeating it replaces what it wrote, and only that.
+    """Do one run and write its receipt. Repeating it replaces what it wrote, and only that.
 
     Raises `UnbalancedReceiptError` (after writing the receipt, which says so too) where an image
-    is unaccounted for.
+    is unaccounted for, and whatever keeps the run from its end.
     """
     check(request)
-    store, clock = open_store(request.output), Clock()
-    _clear(store, request)
-    featurize_run(engine, request, on_images)
-    if request.reader == "binaryFile":
-        _add_left_out(store, request)
+    (ended,) = run_jobs(engine, [request], lambda run, done: on_images(done))
+    if ended.receipt is None:
+        assert ended.error is not None
+        raise ended.error
+    return ended.receipt
+
+
+def run_jobs(
+    engine: Engine, requests: Sequence[Request], on_images: Callable[[Run, int], None]
+) -> list[Ended]:
+    """Do runs whose manifests are not empty, of the same model and settings, stage by stage. One
+    that cannot be done fails alone; what concerns all of them is raised."""
+    clock = Clock()
+    store = open_store(requests[0].output)
+    featurized = featurize_runs(engine, requests, on_images)
+    failed = {run: told.error for run, told in featurized.items() if told.error}
+    worked = [request for request in requests if request.run not in failed]
+    for request in worked:
+        if request.reader == "binaryFile":
+            _add_left_out(store, request)
     clock.lap("features")
-    account = count_stored(store, request, clock)
-    if not account.balanced:  # then the run may have no part in the coordinate system
-        store.write(request.run.receipt, receipt.pack(account))
-        account.require_balance()
-    return _place_and_account(engine, request, store, account, clock)
+    accounts: dict[Run, Receipt] = {}
+    for run, counted in count_stored(engine, worked, clock).items():
+        try:
+            accounts[run] = _balanced(store, counted)
+        except Exception as error:
+            failed[run] = error
+    placed = _place_and_account(engine, [r for r in worked if r.run in accounts], accounts, clock)
+    return [
+        Ended(run, placed.get(run), failed.get(run), told.seconds)
+        for run, told in featurized.items()
+    ]
 
 
-def _clear(store: Store, request: Request) -> None:
-    """Remove what an earlier attempt at this run left, its receipt first."""
-    run = request.run
-    store.delete([run.receipt, run.statistics, run.csv])
-    placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
-    for folder in (*run.tables, *placed):
-        store.delete(store.list(folder))
+def _balanced(store: Store, counted: Receipt | Exception) -> Receipt:
+    """The account. Raises `UnbalancedReceiptError` for one that does not balance, after storing it:
+    then the run may have no part in the coordinate system. Raises what kept it from being made."""
+    if isinstance(counted, Exception):
+        raise counted
+    if not counted.balanced:
+        store.write(Run(counted.batch, counted.run).receipt, receipt.pack(counted))
+        counted.require_balance()
+    return counted
 
 
 def _place_and_account(
-    engine: Engine, request: Request, store: Store, account: Receipt, clock: Clock
-) -> Receipt:
-    """Coordinates, then the receipt; again where another run moved the version meanwhile.
+    engine: Engine, requests: Sequence[Request], accounts: dict[Run, Receipt], clock: Clock
+) -> dict[Run, Receipt]:
+    """Coordinates, then the receipts; again where another run moved the version meanwhile.
 
     A job that fits a version looks, after it published it, for receipts that came meanwhile; a job
-    that wrote its receipt looks, after that, for a version that came meanwhile. So of two jobs that
-    end at the same moment at least one sees the other, and no run stays behind.
+    that wrote its receipts looks, after that, for a version that came meanwhile. So of two jobs
+    that end at the same moment at least one sees the other, and no run stays behind.
     """
-    while True:
-        note = _place(engine, request, store)
+    while requests:
+        store = open_store(requests[0].output)
+        note = _place(engine, requests, store)
         clock.lap("pca")
-        account = replace(account, pca=note, seconds=dict(clock.seconds), finished_at=utc_now())
-        store.write(request.run.receipt, receipt.pack(account))
+        seconds, now = dict(clock.seconds), utc_now()
+        for run, account in accounts.items():
+            told = replace(account, pca=note, seconds=seconds, finished_at=now)
+            store.write(run.receipt, receipt.pack(told))
+            accounts[run] = told
         current = current_version(store)
         if note is None or current is None or note.version == current.number:
-            return account
+            break
+    return accounts
 
 
-def _place(engine: Engine, request: Request, store: Store) -> PcaNote | None:
+def _place(engine: Engine, requests: Sequence[Request], store: Store) -> PcaNote | None:
+    own = {request.run for request in requests}
     for attempt in range(1, _PLACEMENT_TRIES + 1):
-        earlier = [run for run in receipt.done_runs(store) if run != request.run]
+        earlier = [run for run in receipt.done_runs(store) if run not in own]
         try:
-            return place_run(engine, request, earlier)
+            return place_runs(engine, requests, earlier)
         except (ConflictError, LostAnswerError):
             # another run published a version meanwhile, or this one, unheard: look at that
             if attempt == _PLACEMENT_TRIES:

@@ -51,12 +51,13 @@ class PartOutcome:
         return sum(len(table) for table in (self.features, self.rejected, self.skipped))
 
     def tables(self, run: Run) -> list[tuple[str, pa.Table]]:
-        """What is to be stored, by folder."""
+        """What is to be stored, by folder, in this order: where each file has its row in one of the
+        last three, all is there."""
         return [
+            (run.thumbnails, self.thumbnails),
             (run.results, self.features),
             (run.rejected, self.rejected),
             (run.skipped, self.skipped),
-            (run.thumbnails, self.thumbnails),
         ]
 
 

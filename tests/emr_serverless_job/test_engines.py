@@ -139,10 +139,10 @@ def test_the_same_run_twice_changes_not_a_byte(
 class LosesARow(featurize._Task):
     """A task that forgets to store what it rejected."""
 
-    def store(self, part: int, fetched: Any) -> pa.RecordBatch:
-        report = super().store(part, fetched)
-        for key in open_store(self.output).list(self.run.rejected):
-            open_store(self.output).delete([key])
+    def store(self, whose: int, part: int, fetched: Any) -> pa.RecordBatch:
+        report = super().store(whose, part, fetched)
+        store = open_store(self.asked.output)
+        store.delete(store.list(self.runs[whose].rejected))
         return report
 
 
@@ -265,10 +265,10 @@ def test_a_repeated_run_leaves_nothing_of_the_first(
 class StoresTwice(featurize._Task):
     """A task that stores its features under two names."""
 
-    def store(self, part: int, fetched: Any) -> pa.RecordBatch:
-        report = super().store(part, fetched)
-        store = open_store(self.output)
-        for key in store.list(self.run.results):
+    def store(self, whose: int, part: int, fetched: Any) -> pa.RecordBatch:
+        report = super().store(whose, part, fetched)
+        store = open_store(self.asked.output)
+        for key in store.list(self.runs[whose].results):
             store.write(key.replace("part-", "copy-"), store.read(key))
         return report
 

@@ -113,7 +113,7 @@ def test_arguments_become_a_request(
         f"--manifest {part} {part} --output s3://arguments --batch b --model {model_file} --run 2 "
         "--reader binaryFile --pca spark --max-bytes 7 --max-pixels 8"
     )
-    request = parse(words.split())
+    (request,) = parse(words.split()).requests
     assert len(request.entries) == 3  # named twice, taken once
     assert (request.limits.max_bytes, request.limits.max_pixels) == (7, 8)
     assert (request.reader, request.pca) == ("binaryFile", "spark")

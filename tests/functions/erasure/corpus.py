@@ -32,7 +32,7 @@ from darkroom.storage.parquet import (
     THUMBNAILS_SCHEMA,
     to_parquet,
 )
-from emr_serverless_job.account import Clock, count_stored
+from emr_serverless_job.account import Clock, files_of, receipt_of, stored_in
 from emr_serverless_job.request import Request
 from functions.aws.bucket import Bucket
 from functions.erasure.right_of_way import Erasures
@@ -115,7 +115,8 @@ def featurize(world: World, run: Run, entries: list[Entry]) -> None:
         table = pa.Table.from_pylist(others, SKIPPED_SCHEMA)
         results.write(f"{run.skipped}/part-00000.parquet", to_parquet(table))
     asked = Request(run, entries, results.uri, MODEL)
-    account = count_stored(results, asked, Clock())
+    files = files_of(results, run).to_pylist()
+    account = receipt_of(asked, [stored_in(results, some) for some in files], Clock())
     note = _place(world, run)
     results.write(run.receipt, receipt.pack(replace(account, pca=note)))
 
