@@ -16,8 +16,10 @@ CURRENT_PCA = "pca/current.json"
 # The first folders of the Parquet files that have a row for each image.
 TABLES = ("Results", "Results_PCA", "Rejected", "Skipped", "Thumbnails")
 
-# Erasures are runs of a batch of their own; no upload's key can lead to it.
+# Erasures are runs of a batch of their own, and so is the job that is under way; no upload's key
+# can lead to them.
 ERASURES = "/erasures"
+JOBS = "/jobs"
 BLOCK_LIST = "erasures/block-list.json"
 
 

@@ -95,6 +95,8 @@ def run_jobs(
             accounts[run] = _balanced(store, counted)
         except Exception as error:
             failed[run] = error
+    for run, account in accounts.items():
+        account.seconds["tasks"] = featurized[run].seconds
     placed = _place_and_account(engine, [r for r in worked if r.run in accounts], accounts, clock)
     return [
         Ended(run, placed.get(run), failed.get(run), told.seconds)
@@ -126,8 +128,9 @@ def _place_and_account(
         store = open_store(requests[0].output)
         note = _place(engine, requests, store)
         clock.lap("pca")
-        seconds, now = dict(clock.seconds), utc_now()
+        now = utc_now()
         for run, account in accounts.items():
+            seconds = {**account.seconds, **clock.seconds}
             told = replace(account, pca=note, seconds=seconds, finished_at=now)
             store.write(run.receipt, receipt.pack(told))
             accounts[run] = told

@@ -97,7 +97,10 @@ def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
         erasures().release()  # it may be an erasure's, cut off before it did
         return
     erasing = erasure_completion(steps)
-    left = advance(run, Station(steps.runs, steps.queues, steps.steps, erasing.steps, steps.fail))
+    station = Station(
+        steps.runs, steps.queues, steps.steps, erasing.steps, steps.end.steps, steps.fail
+    )
+    left = advance(run, station)
     if run.batch == ERASURES:
         if left is not None and left.state in FINISHED:
             erasures().release()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from threading import Lock, local
 
 import boto3
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -34,9 +36,29 @@ class Told:
     upload: Upload
 
 
+AT_ONCE = 16  # batches; each takes some calls, one after the other
+_MARGIN_MILLISECONDS = 15_000
+
+_own = local()
+_building = Lock()
+
+
 @cache
+def threads() -> ThreadPoolExecutor:
+    """Built once per process: each thread has clients of its own, which boto3's resources need."""
+    return ThreadPoolExecutor(AT_ONCE)
+
+
 def collector() -> Collector:
-    """Built once per process."""
+    """Built once per thread."""
+    if not hasattr(_own, "collector"):
+        with _building:
+            _own.collector = _build()
+    mine: Collector = _own.collector
+    return mine
+
+
+def _build() -> Collector:
     settings = read_settings(CollectSettings, os.environ)
     s3 = boto3.client("s3")
     return Collector(
@@ -54,7 +76,8 @@ def collector() -> Collector:
 @cache
 def erased_uploads() -> ErasedUploads:
     """Built once per process."""
-    return ErasedUploads(collector().results)
+    settings = read_settings(CollectSettings, os.environ)
+    return ErasedUploads(Bucket(boto3.client("s3"), settings.results_bucket))
 
 
 @eu_only
@@ -63,7 +86,8 @@ def erased_uploads() -> ErasedUploads:
 @metrics.log_metrics
 @event_source(data_class=SQSEvent)
 def handler(event: SQSEvent, context: LambdaContext) -> PartialItemFailureResponse:
-    """Register all uploads of the messages; those of messages that failed come again."""
+    """Register all uploads of the messages, batches side by side; those of messages that failed, or
+    for which there was no time, come again."""
     count("Messages", len(event["Records"]))
     told: dict[str, list[Told]] = defaultdict(list)
     failed: set[str] = set()
@@ -74,16 +98,26 @@ def handler(event: SQSEvent, context: LambdaContext) -> PartialItemFailureRespon
             failed.add(record.message_id)
         for upload in notification.uploads:
             told[upload.batch].append(Told(record.message_id, upload))
-    blocked = erased_uploads().now()
-    for batch, several in told.items():
-        register, report = partial(_register, batch, blocked), partial(_report_failed, batch)
-        failed |= {one.message for one in failing(register, several, report)}
-        count("Uploads", len(several))
+    register = partial(_register, erased_uploads().now(), context)
+    side_by_side = threads().map if min(len(told), AT_ONCE) > 1 else map
+    for messages in side_by_side(register, told.keys(), told.values()):
+        failed |= messages
+    for uploads in told.values():
+        count("Uploads", len(uploads))
     return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(failed)]}
 
 
-def _register(batch: str, blocked: BlockList, several: Sequence[Told]) -> None:
-    collector().collect(batch, [one.upload for one in several], blocked)
+def _register(
+    blocked: BlockList, context: LambdaContext, batch: str, told: Sequence[Told]
+) -> set[str]:
+    """Register a batch's uploads; the messages that have to come again."""
+    if context.get_remaining_time_in_millis() < _MARGIN_MILLISECONDS:
+        return {one.message for one in told}
+
+    def collect(some: Sequence[Told]) -> None:
+        collector().collect(batch, [one.upload for one in some], blocked)
+
+    return {one.message for one in failing(collect, told, partial(_report_failed, batch))}
 
 
 def _report_not_understood(message: str, problem: str) -> None:

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom.errors import TransientError
+from darkroom.layout import JOBS
 from functions.aws.isolation import failing
 from functions.aws.observability import count, logger, metrics, tracer
 from functions.aws.region import eu_only
@@ -49,14 +50,16 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> None:
     """Let every unfinished run be looked at, and count those that take too long."""
     unfinished = [record for state in UNFINISHED for record in runs().in_state(state)]
     failed = failing(_pass_on, unfinished, _report)
-    late = [record for record in unfinished if _is_late(record)]
+    under_way = [record for record in unfinished if record.batch != JOBS]
+    is_busy = len(under_way) < len(unfinished)
+    late = [record for record in under_way if _is_late(record, is_busy)]
     for record in late:
         logger.warning(
             "over its limit",
             extra={"batch": record.batch, "run": record.run, "state": record.state},
         )
-    if unfinished:  # a metric costs for each hour that it is told in, and silence is well
-        count("UnfinishedRuns", len(unfinished))
+    if under_way:  # a metric costs for each hour that it is told in, and silence is well
+        count("UnfinishedRuns", len(under_way))
         count("RunsOverLimit", len(late))
         metrics.flush_metrics()
     if failed:
@@ -73,8 +76,9 @@ def _report(error: Exception, records: Sequence[RunRecord]) -> None:
     logger.error("not passed on", exc_info=error, extra={"runs": runs[:20]})
 
 
-def _is_late(record: RunRecord) -> bool:
-    """Closed longer ago than a run should take. Open ones wait for uploads, not for us."""
-    return (
-        record.state != State.OPEN and time() - record.sealed_at > settings().run_limit_minutes * 60
-    )
+def _is_late(record: RunRecord, is_busy: bool) -> bool:
+    """Whether nothing has moved it for longer than a run should take. Open ones wait for uploads,
+    not for us; closed ones for the job that is at work, whose own runs are late if it is."""
+    if record.state == State.OPEN or (record.state == State.SEALED and is_busy):
+        return False
+    return time() - record.changed_at > settings().run_limit_minutes * 60

@@ -26,6 +26,7 @@ from functions.runs.reporting import report
 from functions.runs.state_machine import Station, advance
 from functions.runs.table import RunTable
 from functions.submission.job_runs import JobRuns
+from functions.submission.joint_job import JointJob
 from functions.submission.sealing import Sealer
 from functions.submission.steps import Submission
 
@@ -55,8 +56,16 @@ def station() -> Station:
     runs, queues = erasures().runs, erasures().queues
     sealer = Sealer(Bucket(boto3.client("s3"), settings.results_bucket))
     jobs = JobRuns(boto3.client("emr-serverless"), settings)
-    submission = Submission(runs, erasures(), sealer, jobs, rules(), report)
-    return Station(runs, queues, submission.steps, submission.erasure_steps, submission.fail)
+    joint = JointJob(runs, queues, jobs, report)
+    submission = Submission(runs, erasures(), sealer, jobs, joint, rules(), report)
+    return Station(
+        runs,
+        queues,
+        submission.steps,
+        submission.erasure_steps,
+        submission.job_steps,
+        submission.fail,
+    )
 
 
 @tracer.capture_method(capture_response=False)

@@ -80,7 +80,7 @@ class Erasures:
             if pending and record.waits_for_erasure:
                 return None
             if pending:
-                self.runs.change(record, waits_for_erasure=True)
+                self.runs.change(record, waits_for_erasure=True, prepared=False)
                 self.wake()
                 return None
             if not record.waits_for_erasure:

@@ -43,8 +43,8 @@ class ErasureCompletion:
     def steps(self) -> Mapping[State, Step]:
         """What is done in which state."""
         return {
-            State.SUBMITTED: self.runs.observe,
-            State.RUNNING: self.runs.observe,
+            State.SUBMITTED: self.runs.end.observe_run,
+            State.RUNNING: self.runs.end.observe_run,
             State.SUCCEEDED: self.finish,
         }
 

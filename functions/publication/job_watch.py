@@ -23,6 +23,8 @@ _WORDS = (
      "the job may not read or write what it needs: check the job role and the bucket's policies"),
     (r"OutOfMemory|exit code 137|exitCode 137|Container killed",
      "the job ran out of memory: set ExecutorCores to 1, so that each image worker gets more"),
+    (r"[Qq]ueue.*([Tt]imed out|[Tt]imeout)|([Tt]imed out|[Tt]imeout).*queue",
+     "the application was kept busy by other jobs for too long: see what else runs on it"),
     (r"timed out|timeout|Timeout", "the job took longer than JobTimeoutMinutes"),
 )  # fmt: skip
 
@@ -43,6 +45,11 @@ class JobRun:
     state: str
     details: str
     billed: Billed | None
+
+    @property
+    def cancelled_by_somebody(self) -> bool:
+        """Whether somebody wanted it to end; otherwise its time was over."""
+        return self.state == "CANCELLED" and not _meaning(self.details)
 
     @property
     def waiting(self) -> bool:
@@ -75,7 +82,7 @@ class JobWatch:
     def reason(self, job_run_id: str, details: str) -> str:
         """Why a job failed, in words for who dropped the images: its own last word if its log has
         one, else what the service says of it."""
-        said = self._last_word(job_run_id)
+        said = self.failures(job_run_id).get("", "")
         meaning = _meaning(details)
         status = re.search(r"exit ?[Cc]ode:? -?\d+", details)
         left = f" ({status[0]})" if status else ""
@@ -101,14 +108,18 @@ class JobWatch:
         except (ObjectNotFoundError, OSError, EOFError):
             return ""
 
-    def _last_word(self, job_run_id: str) -> str:
-        for line in reversed(self.log(job_run_id).splitlines()):
+    def failures(self, job_run_id: str) -> dict[str, str]:
+        """What the job itself said of what failed: by run, as `Run.in_ascii` names it, and under ''
+        of all of it."""
+        said: dict[str, str] = {}
+        for line in self.log(job_run_id).splitlines():
             if '"outcome": "failed"' in line:
                 try:
-                    return str(json.loads(line[line.index("{") :])["message"])
+                    told = json.loads(line[line.index("{") :])
+                    said[str(told.get("run_of", ""))] = str(told["message"])
                 except (ValueError, KeyError):
-                    return ""
-        return ""
+                    continue
+        return said
 
 
 def _meaning(details: str) -> str:

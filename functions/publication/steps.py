@@ -20,7 +20,8 @@ from functions.aws.isolation import is_of_the_moment
 from functions.aws.observability import logger
 from functions.publication.csv_writer import CsvWriter, Progress
 from functions.publication.glue_catalog import GlueCatalog
-from functions.publication.job_watch import ENDED_BADLY, Billed, JobRun, JobWatch
+from functions.publication.job_end import JobEnd, with_bill
+from functions.publication.job_watch import JobWatch
 from functions.publication.notifier import Notifier
 from functions.publication.prices import Prices
 from functions.runs.queues import WorkQueues
@@ -51,23 +52,15 @@ class Completion:
     def steps(self) -> Mapping[State, Step]:
         """What is done in which state."""
         return {
-            State.SUBMITTED: self.observe,
-            State.RUNNING: self.observe,
+            State.SUBMITTED: self.end.observe_run,
+            State.RUNNING: self.end.observe_run,
             State.SUCCEEDED: self.publish,
         }
 
-    def observe(self, record: RunRecord) -> bool:
-        """Take over what EMR Serverless says of the job, whatever event brought us here."""
-        job = self.jobs.look(record.job_run_id)
-        if job.state == "SUCCESS":
-            self.runs.change(record, state=State.SUCCEEDED, **_with_bill(record, job.billed))
-            return True
-        if job.state in ENDED_BADLY:
-            self._fail_or_try_again(record, job)
-            return True
-        if record.state == State.SUBMITTED and not job.waiting:
-            self.runs.change(record, state=State.RUNNING)
-        return False
+    @property
+    def end(self) -> JobEnd:
+        """What the end of a job is to its runs."""
+        return JobEnd(self.runs, self.queues, self.jobs, self.csv.results, self.fail)
 
     def publish(self, record: RunRecord) -> bool:
         """Show the run's results to readers, then call it done. False: more time is needed.
@@ -175,39 +168,15 @@ class Completion:
         """With the last attempt's bill, where there was none yet when its job's end was seen."""
         if not record.images or record.billed_attempt == record.attempt:
             return record
-        bill = _with_bill(record, self.jobs.look(record.job_run_id).billed)
+        billed = self.jobs.look(record.job_run_id).billed
+        bill = with_bill(record, billed, record.job_share)
         return self.runs.change(record, **bill) if bill else record
 
-    def _fail_or_try_again(self, record: RunRecord, job: JobRun) -> None:
-        bill = _with_bill(record, job.billed)
-        if job.state == "CANCELLED":  # by someone, or by its timeout: again would be the same
-            self.fail(record, self.jobs.why_cancelled(job), **bill)
-            return
-        reason = self.jobs.reason(record.job_run_id, job.details)
-        if record.attempt < record.give_up_after:
-            self.runs.change(
-                record, state=State.SEALED, attempt=record.attempt + 1, reason=reason, **bill
-            )
-        else:
-            self.fail(record, reason, **bill)
-
     def fail(self, record: RunRecord, reason: str, **changes: float) -> None:
-        """Let a run or an erasure end, with the reason in words for people."""
+        """Let a run or an erasure end, with the reason in words for people. A job has its runs fail
+        by themselves."""
         self.notifier.failed(record, reason)
         self.report(self.runs.change(record, state=State.FAILED, reason=reason, **changes))
-
-
-def _with_bill(record: RunRecord, billed: Billed | None) -> dict[str, float]:
-    """What all attempts together were billed; nothing new where the last one's bill is not made up
-    yet."""
-    if billed is None:
-        return {}
-    return {
-        "billed_attempt": record.attempt,
-        "vcpu_hours": record.vcpu_hours + billed.vcpu_hours,
-        "memory_gb_hours": record.memory_gb_hours + billed.memory_gb_hours,
-        "storage_gb_hours": record.storage_gb_hours + billed.storage_gb_hours,
-    }
 
 
 def _receipt_over_nothing(record: RunRecord) -> Receipt:

@@ -37,6 +37,9 @@ def retry_failed(record: RunRecord, runs: RunTable, queues: WorkQueues) -> RunRe
         attempt=attempt,
         give_up_after=attempt + _TRIES - 1,
         unbalanced=False,
+        prepared=False,
+        job="",
+        most_beside=None,
     )
     queues.pass_on(again)
     return again

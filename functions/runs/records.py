@@ -39,6 +39,11 @@ class RunRecord:
     wrong with a `_READY` that was not understood. `revision` grows with every change, and is the
     condition of the next. The billed hours are of all attempts up to `billed_attempt`. An erasure
     is a run too, of the batch `ERASURES`; its `requests` say who asked for it, when and why.
+
+    `prepared`: the manifest is written, and the run can go into a job. `job` is the id of the one
+    that has taken it, of whose bill `job_share` is its own; `most_beside` is how many others may be
+    in its next one, since the last died with so many that nobody knows whose fault it was. The job
+    that is under way is a record too, of the batch `JOBS`; its `members` are the runs in it.
     """
 
     batch: str
@@ -61,6 +66,11 @@ class RunRecord:
     retry_of: int | None = None
     sealed_at: float = 0
     images: int | None = None
+    prepared: bool = False
+    job: str = ""
+    job_share: float = 1
+    most_beside: int | None = None
+    members: Sequence[Mapping[str, Any]] = ()
     attempt: int = 1
     give_up_after: int = 2
     client_token: str = ""

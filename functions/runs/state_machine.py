@@ -3,7 +3,8 @@
     OPEN -> SEALED -> SUBMITTED -> RUNNING -> SUCCEEDED -> DONE
               ^_______________________|  (a failed attempt, once)  -> FAILED
 
-An erasure is a run of the batch `ERASURES`: the same states, other steps. Every event (upload,
+An erasure is a run of the batch `ERASURES`, and the job that works all runs that are ready is one
+of the batch `JOBS`: the same states, other steps. Every event (upload,
 timer, job event, schedule) only asks for `advance(run)`, which looks at the state and does the next
 thing. So a lost event costs minutes, one that comes twice costs nothing, and a crash between any
 two calls is repaired by the next call.
@@ -16,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.errors import ConflictError, DarkroomError
-from darkroom.layout import ERASURES, Run
+from darkroom.layout import ERASURES, JOBS, Run
 from functions.aws.isolation import is_of_the_moment
 from functions.runs.queues import WorkQueues
 from functions.runs.records import RunRecord, State, trouble_of
@@ -29,14 +30,21 @@ _MOST_FAILED_TRIES = 5
 
 @dataclass(frozen=True)
 class Station:
-    """The steps that one function can take. A step says whether it moved the run on; it raises
-    `ConflictError` where somebody else did. `fail` ends a run with a reason."""
+    """The steps that one function can take, with runs, erasures and jobs. A step says whether it
+    moved the run on; it raises `ConflictError` where somebody else did. `fail` ends a run with a
+    reason."""
 
     runs: RunTable
     queues: WorkQueues
     steps: Mapping[State, Step]
     erasure_steps: Mapping[State, Step]
+    job_steps: Mapping[State, Step]
     fail: Callable[[RunRecord, str], None]
+
+    def step(self, record: RunRecord) -> Step | None:
+        """What comes next; None where that is for another function."""
+        of_batch = {ERASURES: self.erasure_steps, JOBS: self.job_steps}
+        return of_batch.get(record.batch, self.steps).get(record.state)
 
 
 def advance(run: Run, station: Station) -> RunRecord | None:
@@ -46,8 +54,7 @@ def advance(run: Run, station: Station) -> RunRecord | None:
     from several places at once. What a step raises is told in the record, and raised again.
     """
     while (record := station.runs.get(run)) is not None:
-        steps = station.erasure_steps if run.batch == ERASURES else station.steps
-        step = steps.get(record.state)
+        step = station.step(record)
         if step is None:
             station.queues.pass_on(record)
             return record
@@ -85,8 +92,8 @@ def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
 
 
 def _may_have_a_job(record: RunRecord) -> bool:
-    """From the moment that the token is stored, a job may have been started."""
-    started = record.state == State.SEALED and bool(record.client_token)
+    """From the moment that a job has taken it, or the token is stored, it may have been started."""
+    started = record.state == State.SEALED and bool(record.client_token or record.job)
     return started or record.state in (State.SUBMITTED, State.RUNNING)
 
 

@@ -12,7 +12,7 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
 from darkroom.errors import ConflictError
-from darkroom.layout import Run
+from darkroom.layout import JOBS, Run
 from functions.runs.parts import Marker, Part
 from functions.runs.records import UNFINISHED, RunRecord, State, item_of, record_of, to_wire
 from functions.runs.requirements import (
@@ -25,6 +25,7 @@ from functions.runs.requirements import (
 )
 
 BY_STATE = "by_state"
+THE_JOB = Run(JOBS, 1)  # there is one at a time
 
 _log = logging.getLogger("darkroom.runs")
 
@@ -59,7 +60,10 @@ class RunTable:
         )
 
     def of_job(self, job_run_id: str) -> Run | None:
-        """The unfinished run that a job was started for."""
+        """The record of a job: that of the joint job, or the erasure that it was started for."""
+        joint = self.get(THE_JOB)
+        if joint is not None and joint.job_run_id == job_run_id:
+            return THE_JOB
         waiting = (
             record
             for state in UNFINISHED
@@ -78,7 +82,8 @@ class RunTable:
 
     def every(self) -> Iterator[RunRecord]:
         """All runs of all batches that can be read, in no order."""
-        yield from self._pages(self.table.scan, ConsistentRead=True)
+        found = self._pages(self.table.scan, ConsistentRead=True)
+        yield from (record for record in found if record.batch != JOBS)
 
     def unreadable(self) -> int:
         """How many records cannot be read: nobody knows what they say."""

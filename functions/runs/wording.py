@@ -37,7 +37,8 @@ def _run_words(record: RunRecord, rules: ClosingRules, progress: Progress | None
             if record.waits_for_erasure:
                 return f"closed ({record.closed_because}): waits until an erasure is done"
             again = f" again, since attempt {record.attempt - 1} failed" if record.reason else ""
-            return f"closed ({record.closed_because}): the job is being submitted{again}"
+            next_job = "the job is being submitted" if record.job else "waits for the next job"
+            return f"closed ({record.closed_because}): {next_job}{again}"
         case State.SUBMITTED:
             return f"submitted {_duration(time() - record.submitted_at)} ago: {_of(record)}"
         case State.RUNNING:

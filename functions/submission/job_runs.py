@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.layout import ERASURES
+from darkroom.layout import Run
 from functions.aws.settings import SubmitSettings
 from functions.runs.records import RunRecord
 
@@ -22,21 +23,29 @@ class JobRuns:
     emr: Any
     settings: SubmitSettings
 
-    def start(self, record: RunRecord) -> str:
-        """Start the record's attempt, once per client token; the id of its job run."""
+    def start_erasure(self, record: RunRecord) -> str:
+        """Start an erasure's attempt, once per client token; the id of its job run."""
+        name = f"erasure-{record.run}-attempt-{record.attempt}"
+        role, arguments = self.settings.erasure_role_arn, _erasure_arguments(record, self.settings)
+        return self._start(name, record.client_token, role, arguments, record.images or 0)
+
+    def start_runs(self, job: RunRecord) -> str:
+        """Start the job of several runs, the members of its record, likewise."""
+        role, arguments = self.settings.job_role_arn, _arguments(job, self.settings)
+        return self._start(job_name(job), job.client_token, role, arguments, job.images or 0)
+
+    def _start(self, name: str, token: str, role: str, arguments: list[str], images: int) -> str:
         settings = self.settings
         answer = self.emr.start_job_run(
             applicationId=settings.application_id,
-            clientToken=record.client_token,
-            executionRoleArn=(
-                settings.erasure_role_arn if record.batch == ERASURES else settings.job_role_arn
-            ),
-            executionTimeoutMinutes=settings.job_timeout_minutes,
-            name=_job_name(record),
+            clientToken=token,
+            executionRoleArn=role,
+            executionTimeoutMinutes=settings.job_timeout_minutes * _hundred_thousands(images),
+            name=name,
             jobDriver={
                 "sparkSubmit": {
                     "entryPoint": f"{settings.job_uri}/main.py",
-                    "entryPointArguments": _arguments(record, settings),
+                    "entryPointArguments": arguments,
                     "sparkSubmitParameters": spark_parameters(settings),
                 }
             },
@@ -50,29 +59,37 @@ class JobRuns:
         return str(answer["jobRunId"])
 
 
-def _job_name(record: RunRecord) -> str:
-    if record.batch == ERASURES:
-        return f"erasure-{record.run}-attempt-{record.attempt}"
-    readable = re.sub(r"[^A-Za-z0-9._/#-]", "_", record.batch)[:40]
-    return f"{readable}-run-{record.run}-attempt-{record.attempt}"
+def job_name(job: RunRecord) -> str:
+    """What people read in EMR's list: the run's name, or how many there are."""
+    first, *others = job.members
+    readable = re.sub(r"[^A-Za-z0-9._/#-]", "_", str(first["batch"]))[:40]
+    name = f"{readable}-run-{first['run']}-attempt-{first['attempt']}"
+    return f"{name}-and-{len(others)}-more" if others else name
 
 
-def _arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:
-    results = f"s3://{settings.results_bucket}"
-    if record.batch == ERASURES:
-        return _erasure_arguments(record, settings)
+def _hundred_thousands(images: int) -> int:
+    """By how much the time limit of a small job grows: it is for a hundred thousand images."""
+    return max(1, -(-images // 100_000))
+
+
+def _arguments(job: RunRecord, settings: SubmitSettings) -> list[str]:
     arguments = {
-        "--run-of": record.key.in_ascii,
-        "--output": results,
+        "--output": f"s3://{settings.results_bucket}",
         "--model": f"{settings.job_uri}/mobilenet_v2.onnx",
         "--max-bytes": str(settings.max_image_bytes),
         "--max-pixels": str(settings.max_image_pixels),
     }
-    if record.expected is not None:
-        arguments["--expected"] = str(record.expected)
     switched = ["--no-thumbnails"] if settings.thumbnails == "off" else []
     switched += ["--exact-decode"] if settings.exact_decode == "on" else []
-    return [*(f"{name}={value}" for name, value in arguments.items()), *switched]
+    named = [f"{name}={value}" for name, value in arguments.items()]
+    return [*map(_run_argument, job.members), *named, *switched]
+
+
+def _run_argument(member: Mapping[str, Any]) -> str:
+    """A run, and how many files were announced."""
+    run = Run(str(member["batch"]), int(member["run"]))
+    expected = f"={member['expected']}" if "expected" in member else ""
+    return f"--run-of={run.in_ascii}{expected}"
 
 
 def _erasure_arguments(record: RunRecord, settings: SubmitSettings) -> list[str]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import time
 
+from darkroom.layout import JOBS
 from functions.erasure.right_of_way import Erasures
 from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
 from functions.runs.table import RunTable
 from functions.submission.job_runs import JobRuns
+from functions.submission.joint_job import JointJob
 from functions.submission.sealing import Sealer
 
 
@@ -24,6 +26,7 @@ class Submission:
     erasures: Erasures
     sealer: Sealer
     jobs: JobRuns
+    joint: JointJob
     rules: ClosingRules
     report: Callable[[RunRecord], None]
 
@@ -37,8 +40,16 @@ class Submission:
         """The same for erasures."""
         return {State.OPEN: self.close_erasure, State.SEALED: self.start_erasure}
 
+    @property
+    def job_steps(self) -> Mapping[State, Step]:
+        """The same for the job that works runs."""
+        return {State.SEALED: self.joint.start}
+
     def fail(self, record: RunRecord, reason: str) -> None:
-        """Let a run end that cannot be started."""
+        """Let a run end that cannot be started; with a job, all its runs."""
+        if record.batch == JOBS:
+            self.joint.fail(record, reason, self.fail)
+            return
         self.report(self.runs.change(record, state=State.FAILED, reason=reason))
 
     def close(self, record: RunRecord) -> bool:
@@ -52,26 +63,29 @@ class Submission:
         return True
 
     def start(self, record: RunRecord) -> bool:
-        """Write the manifest and start the job; a run without images needs none. Runs wait as long
-        as there is an erasure."""
-        if record.client_token == client_token(record):  # its job may have been started already
-            self._submit(record)
-            return True
+        """Write the manifest, and let a job take the run; one without images needs none. Runs wait
+        as long as there is an erasure."""
+        if self.joint.holds(record):
+            return False
+        if record.job:  # of a job that is not under way any more
+            record = self.runs.change(record, job="")
         going = self.erasures.let_pass(record)
         if going is None:
             return False
         record = self._with_manifest(going)
         if record.images == 0:
             return self._close_empty(record)
-        self._submit(record)
-        return True
+        self.joint.ask(record)
+        return False
 
     def _with_manifest(self, record: RunRecord) -> RunRecord:
-        """With its manifest written; one that was written before may name what was erased since."""
-        if record.images is None:
-            return self.runs.change(record, images=self.sealer.seal(record))
-        images = self.sealer.without_erased(record)
-        return record if images == record.images else self.runs.change(record, images=images)
+        """Prepared, with its manifest written; one that was written before may name what was erased
+        since."""
+        if record.prepared:
+            return record
+        is_new = record.images is None
+        images = self.sealer.seal(record) if is_new else self.sealer.without_erased(record)
+        return self.runs.change(record, images=images, prepared=True, job="")
 
     def close_erasure(self, record: RunRecord) -> bool:
         """Take no further requests into the erasure, once no run is under way."""
@@ -97,7 +111,7 @@ class Submission:
         token = client_token(record)
         if record.client_token != token:  # stored first: starting twice gives the same job
             record = self.runs.change(record, client_token=token)
-        job_run_id = self.jobs.start(record)
+        job_run_id = self.jobs.start_erasure(record)
         submitted = self.runs.change(
             record, state=State.SUBMITTED, job_run_id=job_run_id, submitted_at=time(), reason=""
         )

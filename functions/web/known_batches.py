@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.layout import ERASURES
+from darkroom.layout import ERASURES, JOBS
 from functions.runs.records import RunRecord
 from functions.runs.table import RunTable
 from functions.web.problems import not_found
@@ -10,7 +10,7 @@ from functions.web.problems import not_found
 
 def runs_of(table: RunTable, batch: str) -> list[RunRecord]:
     """The batch's runs, oldest first; none where nothing was uploaded under this name."""
-    return [] if batch == ERASURES else list(table.of_batch(batch))
+    return [] if batch in (ERASURES, JOBS) else list(table.of_batch(batch))
 
 
 def existing_runs(table: RunTable, batch: str) -> list[RunRecord]:

@@ -26,12 +26,13 @@ from darkroom.printable import printable, printable_json, printable_text
 from darkroom.storage.local import LocalStore
 from emr_serverless_job import main
 from functions.aws.settings import SubmitSettings, read_settings
-from functions.runs.records import RunRecord, State
+from functions.runs.records import State
 from functions.submission.job_runs import JobRuns
 from functions.web.gateway import caller
 from local_cloud import control
 from tests.browser import open_page
 from tests.conftest import jpeg
+from tests.functions.cloud.job import job_of
 from tests.functions.cloud.resources import NO_QUEUES, environment
 from tests.project import ROOT
 from tests.stack.local_stack import darkroom
@@ -50,12 +51,12 @@ named = pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_a_job_is_told_of_any_batch_in_plain_letters(name: str) -> None:
     known = environment("app", NO_QUEUES, "", "")
     emr = MagicMock()
-    JobRuns(emr, read_settings(SubmitSettings, known)).start(RunRecord(name, 7, State.SEALED))
+    JobRuns(emr, read_settings(SubmitSettings, known)).start_runs(job_of(name, 7))
     sent = emr.start_job_run.call_args.kwargs
     words = [*sent["jobDriver"]["sparkSubmit"]["entryPointArguments"], sent["name"]]
     assert all(word.isascii() and word.isprintable() and " " not in word for word in words)
     options = main._parser().parse_args(words[:-1])
-    assert options.run_of == Run(name, 7) == run_in(Run(name, 7).in_ascii)
+    assert options.run_of == [(Run(name, 7), None)] == [(run_in(Run(name, 7).in_ascii), None)]
 
 
 @pytest.mark.long

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
+
 REGION = "eu-west-1"
 
 
@@ -37,3 +39,11 @@ def sqs_record(number: str, body: str) -> dict[str, Any]:
         "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:queue",
         "awsRegion": REGION,
     }
+
+
+def drain(url: str) -> None:
+    """Take out of a queue what is in it. (It may be purged once a minute.)"""
+    sqs = boto3.client("sqs")
+    while found := sqs.receive_message(QueueUrl=url).get("Messages"):
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pyarrow as pa
 
 from darkroom.coordinates.vectors import vector_column
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import CURRENT_PCA, label_of, run_in
+from darkroom.layout import CURRENT_PCA, JOBS, Run, label_of, run_in
 from darkroom.run import receipt
 from darkroom.run.receipt import Duplicates, PcaNote, Receipt
 from darkroom.storage.parquet import (
@@ -21,6 +23,7 @@ from darkroom.storage.parquet import (
     to_parquet,
 )
 from functions.aws.bucket import Bucket
+from functions.runs.records import RunRecord, State
 
 if TYPE_CHECKING:
     from tests.functions.cloud.world import World
@@ -29,11 +32,42 @@ if TYPE_CHECKING:
 _FEATURES = to_parquet(FEATURES_SCHEMA.empty_table())  # nobody but the job reads them
 
 
+def job_of(batch: str, run: int) -> RunRecord:
+    """The record of a job with that run alone."""
+    member = {"batch": batch, "run": run, "attempt": 1, "images": 1}
+    return RunRecord(JOBS, 1, State.SEALED, members=[member], images=1)
+
+
+def runs_of(job: dict[str, Any]) -> dict[Run, int | None]:
+    """The runs that a job was told to work, and how many files were announced of each."""
+    words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    named = (word.removeprefix("--run-of=") for word in words if word.startswith("--run-of="))
+    told = (name.partition("=") for name in named)
+    return {run_in(run): int(expected) if expected else None for run, _, expected in told}
+
+
+def job_says(world: World, job: dict[str, Any], words: str) -> None:
+    """Its log, where EMR Serverless leaves it."""
+    folder = f"logs/applications/{job['applicationId']}/jobs/{job['jobRunId']}"
+    key = f"{folder}/SPARK_DRIVER/stdout.gz"
+    world.s3.put_object(Bucket="artifacts", Key=key, Body=gzip.compress(words.encode()))
+
+
+def attempt_of(job: dict[str, Any]) -> int:
+    """That of the first run in it."""
+    found = re.search(r"attempt-(\d+)", job["name"])
+    return int(found[1]) if found else 1
+
+
 def do_the_job(world: World, job: dict[str, Any]) -> None:
     """Write what the job writes: keys with "broken" in them are rejected."""
-    words = job["jobDriver"]["sparkSubmit"]["entryPointArguments"]
-    options = dict(word.removeprefix("--").split("=", 1) for word in words)
-    run, results = run_in(options["run-of"]), world.results
+    for run, expected in runs_of(job).items():
+        do_the_run(world, run, expected)
+
+
+def do_the_run(world: World, run: Run, expected: int | None) -> None:
+    """The same for one of its runs."""
+    results = world.results
     entries = world.entries_of(run.batch, run.number)
     keys = [entry.key for entry in entries]
     bad = [entry.key for entry in entries if "broken" in entry.key or entry.refusal]
@@ -68,7 +102,7 @@ def do_the_job(world: World, job: dict[str, Any]) -> None:
         seconds={},
         started_at="",
         finished_at="",
-        expected=int(options["expected"]) if "expected" in options else None,
+        expected=expected,
     )
     results.write(run.receipt, receipt.pack(account))
 

@@ -49,6 +49,7 @@ def new_world(folder: Path) -> Iterator[World]:
         patch.setattr(boto3, "DEFAULT_SESSION", session())
         patch.setattr(boto3, "client", client)
         patch.setattr(dead_letters, "_WAIT_SECONDS", 0)
+        patch.setattr(collect_uploads, "AT_ONCE", 1)  # in order: faults are counted by calls
         world = _resources(folder, patch)
         NOW.append(world)
         try:
@@ -131,7 +132,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
 def _forget() -> None:
     """What handlers keep from one invocation to the next."""
     for cached in (
-        collect_uploads.collector, collect_uploads.erased_uploads, unpack_archive.unpacker,
+        collect_uploads.threads, collect_uploads.erased_uploads, unpack_archive.unpacker,
         submit_job.rules, submit_job.station, submit_job.erasures, catalog_results.completion,
         catalog_results.erasures,
         reconcile.settings, reconcile.runs, reconcile.queues, api.service,

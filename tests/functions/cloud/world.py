@@ -14,6 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import local
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -31,8 +32,8 @@ from local_cloud.access.asks import Call, call_of
 from local_cloud.access.notes import is_on, note
 from local_cloud.emr.service import EmrServerless
 from tests.functions.cloud.as_stack import PLACE, ROLES
-from tests.functions.cloud.invocations import Context, sqs_record
-from tests.functions.cloud.job import do_the_job
+from tests.functions.cloud.invocations import Context, drain, sqs_record
+from tests.functions.cloud.job import attempt_of, do_the_job
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -63,7 +64,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     in_handler: bool = False
     role: str = ""
-    last: Any = None
+    asking: local = field(default_factory=local)
     preparing: bool = False
     deliveries: int = 1
     backwards: bool = False
@@ -189,26 +190,23 @@ class World:
 
     def note_request(self, request: Any) -> None:
         """What a function asks AWS for, for the proof that its role may."""
-        self.last = None
+        self.asking.last = None
         if is_on() and self.in_handler and not self.preparing:
             target = request.headers.get("X-Amz-Target")
             asked = (self.role, request.method, request.url, target, request.body)
-            self.last = request
+            self.asking.last = request
             if asked not in _NOTED:
                 _NOTED.add(asked)
                 note(self.role, PLACE.asks(_call(request)))
 
     def lose_messages(self) -> None:
         for queue in ("unpack", "submit", "catalog"):
-            url, sqs = self.urls[queue], boto3.client("sqs")
-            while found := sqs.receive_message(QueueUrl=url).get("Messages"):
-                for message in found:
-                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            drain(self.urls[queue])
 
     def note_call(self, name: str, status: int) -> None:
         """An AWS call was made, and has had its effect."""
-        if self.last and status == 404:
-            note(self.role, PLACE.when_missing(_call(self.last)))
+        if (last := getattr(self.asking, "last", None)) and status == 404:
+            note(self.role, PLACE.when_missing(_call(last)))
         if self.in_handler and not self.preparing:
             self.calls.append(name)
             self.on_call(name)
@@ -220,8 +218,7 @@ class World:
         waiting = [job for job in self.emr._jobs.values() if job["state"] == "SUBMITTED"]
         for job in waiting:
             self.emr._change(job, "RUNNING")
-            attempt = int(job["name"].rpartition("-")[2])
-            failed = self.job_fails(attempt)
+            failed = self.job_fails(attempt_of(job))
             if not failed:
                 failed = not self._work_off(job)
             self.emr._bill(job, 3600)
@@ -267,7 +264,7 @@ class World:
 
     def end_state(self) -> dict[str, Any]:
         """Everything that readers and people see, without moments in time."""
-        moving = {"revision", "opened_at", "changed_at", "last_upload_at", "sealed_at",
+        moving = {"revision", "job", "opened_at", "changed_at", "last_upload_at", "sealed_at",
                   "submitted_at", "client_token", "job_run_id", "uploads", "size_bytes",
                   "parts"}  # fmt: skip
         records = {
@@ -285,9 +282,8 @@ class World:
             key: [entry.key for entry in manifest.unpack(self.results.read(key))]
             for key in self.results.list("manifests")
         }
-        jobs = sorted(job["name"] for job in self.emr._jobs.values())
         glue = {table: self.partitions(table) for table in STACK_TABLES}
-        return {"records": records, "stored": stored, "named": named, "jobs": jobs, "glue": glue}
+        return {"records": records, "stored": stored, "named": named, "glue": glue}
 
 
 def _timeless(data: bytes) -> bytes:

@@ -21,8 +21,8 @@ from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.uploads import Uploads
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import ERASURES, Run, erasure_request, label_of, run_in
-from darkroom.manifest import Entry, unpack
+from darkroom.layout import ERASURES, Run, erasure_request, label_of
+from darkroom.manifest import Entry
 from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote
 from darkroom.storage.parquet import (
@@ -36,6 +36,7 @@ from emr_serverless_job.account import Clock, files_of, receipt_of, stored_in
 from emr_serverless_job.request import Request
 from functions.aws.bucket import Bucket
 from functions.erasure.right_of_way import Erasures
+from tests.functions.cloud.job import runs_of
 from tests.functions.cloud.world import World
 
 DIMENSIONS = 60
@@ -53,13 +54,9 @@ def really(world: World, job: dict[str, Any]) -> None:
                 [_request(world, name) for name in options["requests"].split(",")]
             )
         return
-    run = run_in(options["run-of"])
-    entries = [
-        entry
-        for key in world.results.list(run.manifest)
-        for entry in unpack(world.results.read(key))
-    ]
-    featurize(world, run, entries)
+    for run in runs_of(job):
+        entries = world.entries_of(run.batch, run.number)
+        featurize(world, run, entries)
     world.s3.put_object(
         Bucket="artifacts",
         Key=f"logs/applications/a/jobs/{job['jobRunId']}/SPARK_DRIVER/stderr.gz",

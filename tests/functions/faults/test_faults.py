@@ -205,6 +205,6 @@ def test_the_schedule_counts_runs_over_their_limit(
     world.deliver("uploads")
     world.deliver("submit")
     record = world.record("spring")
-    world.runs.change(record, sealed_at=record.sealed_at - 61 * 60)
+    world.runs.change(record, changed_at=record.changed_at - 61 * 60)
     world.reconcile()
     assert '"RunsOverLimit":[1.0]' in capsys.readouterr().out

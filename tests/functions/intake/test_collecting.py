@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 
 from darkroom import manifest
 from darkroom.layout import Run
 from functions import collect_uploads, submit_job
+from functions.intake.collector import Collector
 from functions.runs.records import State
 from tests.functions.cloud.invocations import sqs_record
 from tests.functions.cloud.world import EVENTS, World
@@ -242,3 +245,34 @@ def test_a_manifest_forgets_parts_of_a_try_that_knew_of_more(world: World) -> No
     world.pump()
     assert world.record("spring").state == State.DONE
     assert left not in world.results.list(Run("spring", 1).manifest)
+
+
+def test_batches_are_registered_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many at once as there are threads: each waits until the others have come."""
+    monkeypatch.setattr(collect_uploads, "AT_ONCE", 4)
+    together = Barrier(4, timeout=60)
+    collect = Collector.collect
+
+    def meet(self: Collector, *words: Any) -> None:
+        together.wait()
+        collect(self, *words)
+
+    monkeypatch.setattr(Collector, "collect", meet)
+    for number in range(8):
+        world.send("uploads", world.event(f"batch-{number}/1.jpg"))
+    world.deliver("uploads")
+    world.deliver("submit")
+    assert [world.manifest_of(f"batch-{n}") for n in range(8)] == [
+        [f"batch-{n}/1.jpg"] for n in range(8)
+    ]
+
+
+def test_batches_for_which_there_is_no_time_come_again(world: World) -> None:
+    for number in range(3):
+        world.send("uploads", world.event(f"batch-{number}/1.jpg"))
+    world.context.milliseconds = 10_000
+    world.deliver("uploads")
+    assert list(world.runs.every()) == []
+    world.context.milliseconds = 60_000
+    world.pump()
+    assert {record.state for record in world.runs.every()} == {State.DONE}

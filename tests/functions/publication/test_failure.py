@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-
 import pytest
 
 from darkroom.errors import UsageError
 from functions.repair.retry import retry_failed
 from functions.runs.records import State
+from tests.functions.cloud.job import job_says
 from tests.functions.cloud.world import World
 
 
@@ -20,12 +19,7 @@ class TestFailure:
             world.deliver("submit")
             job = list(world.emr._jobs.values())[-1]
             if log:
-                world.s3.put_object(
-                    Bucket="artifacts",
-                    Key=f"logs/applications/{job['applicationId']}/jobs/{job['jobRunId']}"
-                    "/SPARK_DRIVER/stdout.gz",
-                    Body=gzip.compress(log.encode()),
-                )
+                job_says(world, job, log)
             world.emr._change(job, "FAILED", details)
             world.tell(job)
             world.deliver("catalog")

@@ -30,9 +30,11 @@ def record(**changes: object) -> RunRecord:
         ({"ready": True, "ago": {"last_upload_at": 0}}, "waiting: 412 files, closes in 15 s"),
         ({"ready": True, "expected": 500}, "waiting: 412 files, closes in 6.0 h"),
         ({"state": State.SEALED, "closed_because": "quiet for 120 s"},
+         "closed (quiet for 120 s): waits for the next job"),
+        ({"state": State.SEALED, "closed_because": "quiet for 120 s", "job": "j"},
          "closed (quiet for 120 s): the job is being submitted"),
         ({"state": State.SEALED, "closed_because": "quiet", "reason": "x", "attempt": 2},
-         "closed (quiet): the job is being submitted again, since attempt 1 failed"),
+         "closed (quiet): waits for the next job again, since attempt 1 failed"),
         ({"state": State.SUBMITTED, "ago": {"submitted_at": 5}},
          "submitted 5 s ago: 412 files, attempt 1"),
         ({"state": State.RUNNING, "ago": {"submitted_at": 300}},
@@ -46,7 +48,7 @@ def record(**changes: object) -> RunRecord:
         ({"state": State.FAILED, "reason": "the job was cancelled"},
          "FAILED: the job was cancelled"),
     ],
-    ids=["quiet", "ready", "short", "closed", "again", "submitted", "running", "succeeded",
+    ids=["quiet", "ready", "short", "waits", "closed", "again", "submitted", "running", "succeeded",
          "done", "failed"],
 )  # fmt: skip
 def test_where_a_run_stands(changes: dict[str, object], expected: str) -> None:

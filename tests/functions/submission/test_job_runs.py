@@ -9,8 +9,8 @@ import pytest
 
 from emr_serverless_job import main
 from functions.aws.settings import SubmitSettings, read_settings
-from functions.runs.records import RunRecord, State
 from functions.submission.job_runs import JobRuns, spark_parameters
+from tests.functions.cloud.job import job_of
 from tests.functions.cloud.resources import NO_QUEUES, environment
 
 # vCPUs of a worker, and the GB of memory it may have. Source: EMR Serverless' worker configurations
@@ -62,7 +62,7 @@ def test_a_stack_without_thumbnails_asks_its_jobs_for_none() -> None:
     known = environment("app", NO_QUEUES, "", "")
     settings = read_settings(SubmitSettings, {**known, "THUMBNAILS": "off"})
     emr = MagicMock()
-    JobRuns(emr, settings).start(RunRecord("spring", 1, State.SEALED))
+    JobRuns(emr, settings).start_runs(job_of("spring", 1))
     driver = emr.start_job_run.call_args.kwargs["jobDriver"]["sparkSubmit"]
     arguments = driver["entryPointArguments"]
     assert "--no-thumbnails" in arguments
