@@ -57,7 +57,12 @@ def service() -> Service:
     results = Bucket(s3, settings.results_bucket)
     table = RunTable(boto3.resource("dynamodb").Table(settings.table))
     links = Links(s3, settings.uploads_bucket, settings.results_bucket, settings.max_image_bytes)
-    rules = ClosingRules(settings.quiet_seconds, settings.marker_seconds, settings.max_age_seconds)
+    rules = ClosingRules(
+        settings.quiet_seconds,
+        settings.marker_seconds,
+        settings.max_age_seconds,
+        settings.max_run_files,
+    )
     return Service(
         settings,
         RunsView(table, results, links, rules),

@@ -70,6 +70,7 @@ def _build() -> Collector:
         s3,
         settings.quiet_seconds,
         settings.marker_seconds,
+        settings.max_run_files,
     )
 
 

@@ -37,7 +37,12 @@ processor = message_processor()
 def rules() -> ClosingRules:
     """When a batch is complete."""
     settings = read_settings(SubmitSettings, os.environ)
-    return ClosingRules(settings.quiet_seconds, settings.marker_seconds, settings.max_age_seconds)
+    return ClosingRules(
+        settings.quiet_seconds,
+        settings.marker_seconds,
+        settings.max_age_seconds,
+        settings.max_run_files,
+    )
 
 
 @cache

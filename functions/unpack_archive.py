@@ -40,6 +40,7 @@ def unpacker() -> Unpacker:
         s3,
         settings.quiet_seconds,
         settings.marker_seconds,
+        settings.max_run_files,
     )
     return Unpacker(collector, Bucket(s3, settings.uploads_bucket), settings.max_image_bytes)
 

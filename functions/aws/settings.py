@@ -21,6 +21,7 @@ class CollectSettings:
     unpack_queue_url: str
     quiet_seconds: int
     marker_seconds: int
+    max_run_files: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class UnpackSettings:
     unpack_queue_url: str
     quiet_seconds: int
     marker_seconds: int
+    max_run_files: int
     max_image_bytes: int
 
 
@@ -51,6 +53,7 @@ class SubmitSettings:
     quiet_seconds: int
     marker_seconds: int
     max_age_seconds: int
+    max_run_files: int
     application_id: str
     job_role_arn: str
     erasure_role_arn: str
@@ -99,6 +102,7 @@ class ApiSettings:
     quiet_seconds: int
     marker_seconds: int
     max_age_seconds: int
+    max_run_files: int
     max_image_bytes: int
     page_origin: str
     sign_in_url: str

@@ -34,6 +34,7 @@ class Collector:
     s3: Any
     quiet_seconds: int
     marker_seconds: int
+    most_files: int
 
     def collect(self, batch: str, uploads: Iterable[Upload], blocked: BlockList) -> None:
         """Add uploads to the batch's open run, opening one where there is none; but not those that
@@ -113,6 +114,8 @@ class Collector:
 
     def _wake_after(self, record: RunRecord, newest: Entry | None) -> int | None:
         """Seconds until the run may have to be closed; None where its timer runs already."""
+        if record.uploads >= self.most_files:
+            return 0
         if newest is not None:
             return self.marker_seconds
         if record.expected is not None and record.uploads >= record.expected:

@@ -13,11 +13,12 @@ MOST_PARTS = 10_000  # their names fill half of what DynamoDB allows an item
 @dataclass(frozen=True)
 class ClosingRules:
     """The template's parameters. `marker_seconds` is how long uploads may be told of after the
-    marker was: S3 does not keep their order."""
+    marker was: S3 does not keep their order. `most_files` are as many as one manifest may name."""
 
     quiet_seconds: int
     marker_seconds: int
     max_age_seconds: int
+    most_files: int = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ def closing_of(
     """
     if len(record.parts) >= MOST_PARTS:
         return Closing(record.last_upload_at, f"{MOST_PARTS} parts, the limit")
+    if record.uploads >= rules.most_files:
+        return Closing(record.last_upload_at, f"{rules.most_files} files, the limit")
     oldest = Closing(
         record.opened_at + rules.max_age_seconds, f"open for {rules.max_age_seconds} s, the limit"
     )

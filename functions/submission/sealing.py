@@ -44,8 +44,10 @@ class Sealer:
         self._forget_erased(_parts(record))  # a part may have been on its way during an erasure
         entries = [*self._distinct(record), *self._still_packed(record)]
         if record.run > 1 and entries:
-            given = set(map(_fingerprint, self._given_earlier(record.key)))
-            entries = [entry for entry in entries if _fingerprint(entry) not in given]
+            news = {_fingerprint(entry): entry for entry in entries}
+            for given in self._given_earlier(record.key):  # which may be many times as many
+                news.pop(_fingerprint(given), None)
+            entries = list(news.values())
         stale = set(self.results.list(record.key.manifest))  # of a try that knew of more
         for number, start in enumerate(range(0, len(entries), _ENTRIES_PER_PART)):
             packed = manifest.pack(entries[start : start + _ENTRIES_PER_PART])

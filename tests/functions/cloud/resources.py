@@ -104,6 +104,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "QUIET_SECONDS": "0",
         "MARKER_SECONDS": "0",
         "MAX_AGE_SECONDS": "3600",
+        "MAX_RUN_FILES": "1000000",
         "APPLICATION_ID": application,
         "JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/job",
         "ERASURE_ROLE_ARN": "arn:aws:iam::123456789012:role/erasure",
@@ -131,6 +132,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
 
 def _forget() -> None:
     """What handlers keep from one invocation to the next."""
+    vars(collect_uploads._own).clear()
     for cached in (
         collect_uploads.threads, collect_uploads.erased_uploads, unpack_archive.unpacker,
         submit_job.rules, submit_job.station, submit_job.erasures, catalog_results.completion,

@@ -276,3 +276,20 @@ def test_batches_for_which_there_is_no_time_come_again(world: World) -> None:
     world.context.milliseconds = 60_000
     world.pump()
     assert {record.state for record in world.runs.every()} == {State.DONE}
+
+
+def test_a_run_closes_when_it_is_full_and_the_rest_is_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_RUN_FILES", "5")
+    monkeypatch.setenv("QUIET_SECONDS", "3000")
+    for number in range(12):
+        world.send("uploads", world.event(f"spring/{number:02}.jpg"))
+        world.deliver("uploads")
+        world.deliver("submit")
+    first, second, third = world.runs.of_batch("spring")
+    assert first.closed_because == "5 files, the limit"
+    assert [first.images, second.images, third.uploads] == [5, 5, 2]
+    assert third.state == State.OPEN
+    named = world.manifest_of("spring", 1) + world.manifest_of("spring", 2)
+    assert named == [f"spring/{number:02}.jpg" for number in range(10)]
