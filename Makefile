@@ -12,7 +12,7 @@ WITH_DEV := demo job cloud functions catalog api
 # with it, every Python process of a test would compile all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-page bench-photos bench-rivals slides requirements page clean
+.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-lanes bench-page bench-photos bench-rivals slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -88,6 +88,10 @@ bench-e2e: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.csv_export
 	$(BIN)/python -m benchmarks.end_to_end
 	$(BIN)/python -m benchmarks.erasure
+
+# 1, 10 and 100 batches at once: jobs, seconds, money
+bench-lanes: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.lanes
 
 # finding among 100,000 images, and the map of 100,000 points (needs Chromium)
 bench-page: $(VENV)/.dev
