@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +57,15 @@ class JobEnd:
     def _wake_what_waits(self, job: RunRecord) -> None:
         """Of what is closed, one makes the next job, and all that are ready go into it. The index
         may not know yet of those that have come back from this one."""
-        back = [record for record in self._members(job) if record.state == State.SEALED]
+        back = [record for record in self.runs.members(job) if record.state == State.SEALED]
         for record in (*back[:1], *self.runs.in_state(State.SEALED)):
             self.queues.pass_on(record)
 
     def observe_run(self, record: RunRecord) -> bool:
-        """A run, or an erasure, that is at work. The joint job tells of its runs; what has a job of
-        its own is looked after by itself."""
+        """A run, or an erasure, that is at work. The joint job, which the schedule and its events
+        look at, tells of its runs; what has a job of its own is looked after by itself."""
         job = self.runs.get(THE_JOB)
         if job is not None and job.job_run_id == record.job_run_id:
-            self.queues.pass_on(job)
             return False
         told = self.jobs.look(record.job_run_id)
         if told.state == "SUCCESS":
@@ -141,11 +140,7 @@ class JobEnd:
         self.queues.pass_on(self.runs.change(record, state=State.SEALED, job="", **changes))
 
     def _at_work(self, job: RunRecord) -> list[RunRecord]:
-        return [record for record in self._members(job) if _is_of(record, job)]
-
-    def _members(self, job: RunRecord) -> Iterator[RunRecord]:
-        found = (self.runs.get(Run(str(m["batch"]), int(m["run"]))) for m in job.members)
-        return (record for record in found if record is not None)
+        return [record for record in self.runs.members(job) if _is_of(record, job)]
 
     def _shares(self, job: RunRecord) -> dict[Run, float]:
         """How much of the job was each run's: by the seconds of its tasks where all told them, else

@@ -86,6 +86,8 @@ def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
             return True
         told = {"trouble": trouble_of(words), "failed_tries": tries - passing}
         station.runs.change(current, changed_at=current.changed_at, **told)
+        for run in station.runs.members(current):  # people ask for runs, not for jobs
+            station.runs.change(run, changed_at=run.changed_at, trouble=told["trouble"])
     except ConflictError:  # it has moved on
         pass
     return False
@@ -101,4 +103,5 @@ def _forget_trouble(record: RunRecord, station: Station) -> None:
     """A step that returns has got past what kept it."""
     if record.trouble:
         with suppress(ConflictError):
-            station.runs.change(record, changed_at=record.changed_at)
+            for one in (record, *station.runs.members(record)):
+                station.runs.change(one, changed_at=one.changed_at)

@@ -59,6 +59,11 @@ class RunTable:
             KeyConditionExpression=Key("state").eq(str(state)),
         )
 
+    def members(self, job: RunRecord) -> Iterator[RunRecord]:
+        """The runs in a job, as they are now; none of a run."""
+        found = (self.get(Run(str(told["batch"]), int(told["run"]))) for told in job.members)
+        yield from (record for record in found if record is not None)
+
     def of_job(self, job_run_id: str) -> Run | None:
         """The record of a job: that of the joint job, or the erasure that it was started for."""
         joint = self.get(THE_JOB)

@@ -17,7 +17,7 @@ from uuid import uuid4
 from darkroom.errors import ConflictError
 from darkroom.layout import ERASURES, JOBS, Run
 from functions.runs.queues import WorkQueues
-from functions.runs.records import RunRecord, State, trouble_of
+from functions.runs.records import RunRecord, State
 from functions.runs.table import THE_JOB, RunTable
 from functions.submission.job_runs import JobRuns
 
@@ -70,11 +70,7 @@ class JointJob:
                 images=sum(record.images or 0 for record in taken),
                 client_token=_token(job),
             )
-        try:
-            job_run_id = self.jobs.start_runs(job)
-        except Exception as error:
-            self._tell_trouble(job, error)
-            raise
+        job_run_id = self.jobs.start_runs(job)
         for record in self._still_here(job):
             self.report(
                 self.runs.change(
@@ -120,15 +116,9 @@ class JointJob:
                 yield record
 
     def _still_here(self, job: RunRecord) -> Iterator[RunRecord]:
-        for member in job.members:
-            record = self.runs.get(_run_in(member))
-            if record is not None and record.state == State.SEALED and record.job == job.job:
+        for record in self.runs.members(job):
+            if record.state == State.SEALED and record.job == job.job:
                 yield record
-
-    def _tell_trouble(self, job: RunRecord, error: Exception) -> None:
-        words = trouble_of(f"{type(error).__name__}: {error}")
-        for record in self._still_here(job):
-            self.runs.change(record, changed_at=record.changed_at, trouble=words)
 
 
 def _is_ready(record: RunRecord, job: RunRecord) -> bool:

@@ -47,3 +47,9 @@ def drain(url: str) -> None:
     while found := sqs.receive_message(QueueUrl=url).get("Messages"):
         for message in found:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def waits(url: str) -> bool:
+    """Whether a queue has a message."""
+    told = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    return told["Attributes"]["ApproximateNumberOfMessages"] != "0"

@@ -26,7 +26,8 @@ from tests.functions.faults.test_faults import Forks, planted
 
 pytestmark = pytest.mark.long
 
-_MOVING = {"revision", "opened_at", "changed_at", "last_upload_at", "sealed_at", "submitted_at",
+_MOVING = {"job", "job_share", "cost", "vcpu_hours", "memory_gb_hours", "storage_gb_hours",
+           "revision", "opened_at", "changed_at", "last_upload_at", "sealed_at", "submitted_at",
            "client_token", "job_run_id", "uploads", "size_bytes", "parts"}  # fmt: skip
 _OF_ATTEMPTS = {"attempt", "give_up_after", "billed_attempt", "vcpu_hours", "memory_gb_hours",
                 "storage_gb_hours", "cost"}  # fmt: skip
