@@ -33,9 +33,8 @@ METHOD = """\
 the default backbone, each with a `_READY` marker after its last picture; one after the other of the
 three. `jobs` are EMR Serverless jobs, `seconds` from the first upload until the last batch is done,
 `job_seconds` those of all jobs together, `cost` what the stack says (us-east-1's prices, local
-seconds), and `cost_of_one_job` what one job of all their images costs, by the cost of an image in
-the largest. `alone_seconds` is the time of one such batch by itself, times their number: what it
-would take with a job for each."""
+seconds). `alone_seconds` is the time of one such batch by itself, times their number: what it would
+take with a job for each, one after the other; `ratio` how many times as long that is."""
 
 
 def drop(stack: Stack, folder: Path, batches: list[str]) -> None:
@@ -104,10 +103,9 @@ def main() -> None:
             control.stop(scratch / "cloud")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    alone, largest = rows[0], rows[-1]
     for row in rows:
-        row["alone_seconds"] = round(alone["seconds"] * row["batches"], 1)
-        row["cost_of_one_job"] = round(largest["cost"] * row["images"] / largest["images"], 6)
+        row["alone_seconds"] = round(rows[0]["seconds"] * row["batches"], 1)
+        row["ratio"] = round(row["alone_seconds"] / row["seconds"], 1)
         print(row, flush=True)
     save("lanes", METHOD, {"rows": rows})
 

@@ -75,6 +75,7 @@ def _against(numbers: dict[str, Any]) -> str:
 
 
 def _of_the_cloud() -> list[Row]:
+    many = _numbers("lanes")["rows"][-1]
     whole, csv, gone = _numbers("end_to_end"), _numbers("csv_export"), _numbers("erasure")
     return [
         (
@@ -83,6 +84,12 @@ def _of_the_cloud() -> list[Row]:
             f"{whole['seconds']['all']:.0f} s, of which upload {whole['seconds']['upload']:.0f} s; "
             f"features stage {whole['ratio']:.2f} of the job's alone",
             "one balanced run",
+        ),
+        (
+            f"{many['batches']} batches of 100 photos of 100x100, dropped at once, local cloud",
+            f"{many['seconds']:.0f} s, {many['jobs']} jobs; with a job each, one after the other: "
+            f"{many['alone_seconds']:.0f} s",
+            "3 jobs",
         ),
         (
             f"CSV of {csv['rows']:,} rows x 50",
