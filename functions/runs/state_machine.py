@@ -95,7 +95,8 @@ def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
 
 def _may_have_a_job(record: RunRecord) -> bool:
     """From the moment that a job has taken it, or the token is stored, it may have been started."""
-    started = record.state == State.SEALED and bool(record.client_token or record.job)
+    is_taken = record.job if record.batch != JOBS else ""
+    started = record.state == State.SEALED and bool(record.client_token or is_taken)
     return started or record.state in (State.SUBMITTED, State.RUNNING)
 
 

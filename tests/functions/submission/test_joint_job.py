@@ -170,7 +170,7 @@ def test_one_whose_manifest_cannot_be_written_keeps_nobody(world: World) -> None
 
 
 @pytest.mark.parametrize("function", ["submit", "catalog"])
-@pytest.mark.parametrize("call", range(1, 80, 3))
+@pytest.mark.parametrize("call", range(1, 80, 7))
 def test_a_function_that_dies_after_any_call_changes_nothing(
     world: World, function: str, call: int
 ) -> None:
@@ -247,3 +247,24 @@ def test_a_job_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not _fits(run(1), [run(1, most_beside=0)])
     assert not _fits(run(1, most_beside=1), [run(1), run(1)])
     assert _fits(run(1, most_beside=1), [run(1)])
+
+
+def test_a_job_that_nobody_can_make_ends_with_the_run_it_was_made_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw, again and again: everything would wait for it for ever."""
+
+    def broken(self: joint_job.JointJob, job: RunRecord) -> list[RunRecord]:
+        raise RuntimeError("planted")
+
+    drop(world, BATCHES[:1])
+    with monkeypatch.context() as patch:
+        patch.setattr(joint_job.JointJob, "_take", broken)
+        for _ in range(6):
+            world.deliver("submit")
+            world.reconcile()
+        assert world.record(BATCHES[0]).trouble == "RuntimeError: planted"
+    world.reconcile()
+    world.pump()
+    assert world.runs.get(THE_JOB) is None
+    assert world.record(BATCHES[0]).state in (State.DONE, State.FAILED)

@@ -137,7 +137,7 @@ def test_a_large_archive_goes_on_in_further_invocations(world: World) -> None:
     assert versions(world, "spring/a.zip") == 0
 
 
-@pytest.mark.parametrize("call", range(30))
+@pytest.mark.parametrize("call", range(1, 30, 2))
 def test_a_function_that_dies_anywhere_changes_nothing(world: World, call: int) -> None:
     made = 0
 
