@@ -71,8 +71,8 @@ class Asked:
 
 
 def parse(arguments: Sequence[str]) -> Asked:
-    """The command line as requests. Reads the manifests and the model. Raises `UsageError` for what
-    concerns all runs, and, where there is one run alone, for what concerns that."""
+    """The command line as requests. Reads the manifests and the model. Raises `DarkroomError` for
+    what concerns all runs."""
     parser = _parser()
     options = parser.parse_args(arguments)
     runs = options.run_of or [(Run(options.batch, options.run), options.expected)]

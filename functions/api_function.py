@@ -22,7 +22,7 @@ from functions.aws.bucket import Bucket
 from functions.aws.observability import count, logger, metrics, tracer
 from functions.aws.region import eu_only
 from functions.aws.settings import ApiSettings, read_settings
-from functions.runs.batch_complete import ClosingRules
+from functions.runs.batch_complete import rules_of
 from functions.runs.table import RunTable
 from functions.web import asked, openapi
 from functions.web.batches_view import RunsView
@@ -57,12 +57,7 @@ def service() -> Service:
     results = Bucket(s3, settings.results_bucket)
     table = RunTable(boto3.resource("dynamodb").Table(settings.table))
     links = Links(s3, settings.uploads_bucket, settings.results_bucket, settings.max_image_bytes)
-    rules = ClosingRules(
-        settings.quiet_seconds,
-        settings.marker_seconds,
-        settings.max_age_seconds,
-        settings.max_run_files,
-    )
+    rules = rules_of(settings)
     return Service(
         settings,
         RunsView(table, results, links, rules),

@@ -21,11 +21,9 @@ from functions.aws.isolation import failing
 from functions.aws.observability import count, logger, metrics, tracer
 from functions.aws.region import eu_only
 from functions.aws.settings import CollectSettings, read_settings
-from functions.intake.collector import Collector
+from functions.intake.collector import Collector, collector_of
 from functions.intake.erased_uploads import ErasedUploads
 from functions.intake.uploads import Upload, notification_in
-from functions.runs.queues import WorkQueues
-from functions.runs.table import RunTable
 
 
 @dataclass(frozen=True)
@@ -53,25 +51,9 @@ def collector() -> Collector:
     """Built once per thread."""
     if not hasattr(_own, "collector"):
         with _building:
-            _own.collector = _build()
+            _own.collector = collector_of(read_settings(CollectSettings, os.environ))
     mine: Collector = _own.collector
     return mine
-
-
-def _build() -> Collector:
-    settings = read_settings(CollectSettings, os.environ)
-    s3 = boto3.client("s3")
-    return Collector(
-        RunTable(boto3.resource("dynamodb").Table(settings.table)),
-        Bucket(s3, settings.results_bucket),
-        WorkQueues(
-            boto3.client("sqs"), settings.submit_queue_url, unpack_url=settings.unpack_queue_url
-        ),
-        s3,
-        settings.quiet_seconds,
-        settings.marker_seconds,
-        settings.max_run_files,
-    )
 
 
 @cache

@@ -19,7 +19,7 @@ from functions.aws.observability import count, logger, message_processor, metric
 from functions.aws.region import eu_only
 from functions.aws.settings import SubmitSettings, read_settings
 from functions.erasure.right_of_way import Erasures
-from functions.runs.batch_complete import ClosingRules, closing_of
+from functions.runs.batch_complete import ClosingRules, closing_of, rules_of
 from functions.runs.queues import WorkQueues, work_in
 from functions.runs.records import State
 from functions.runs.reporting import report
@@ -37,12 +37,7 @@ processor = message_processor()
 def rules() -> ClosingRules:
     """When a batch is complete."""
     settings = read_settings(SubmitSettings, os.environ)
-    return ClosingRules(
-        settings.quiet_seconds,
-        settings.marker_seconds,
-        settings.max_age_seconds,
-        settings.max_run_files,
-    )
+    return rules_of(settings)
 
 
 @cache

@@ -6,7 +6,6 @@ import os
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -16,9 +15,8 @@ from functions.aws.bucket import Bucket
 from functions.aws.observability import count, logger, message_processor, metrics, tracer
 from functions.aws.region import eu_only
 from functions.aws.settings import UnpackSettings, read_settings
-from functions.intake.collector import Collector
-from functions.runs.queues import WorkQueues, unpacking_in
-from functions.runs.table import RunTable
+from functions.intake.collector import collector_of
+from functions.runs.queues import unpacking_in
 from functions.unpacking.steps import Unpacker
 
 _MARGIN_MILLISECONDS = 60_000
@@ -30,19 +28,10 @@ processor = message_processor()
 def unpacker() -> Unpacker:
     """Built once per process."""
     settings = read_settings(UnpackSettings, os.environ)
-    s3 = boto3.client("s3")
-    collector = Collector(
-        RunTable(boto3.resource("dynamodb").Table(settings.table)),
-        Bucket(s3, settings.results_bucket),
-        WorkQueues(
-            boto3.client("sqs"), settings.submit_queue_url, unpack_url=settings.unpack_queue_url
-        ),
-        s3,
-        settings.quiet_seconds,
-        settings.marker_seconds,
-        settings.max_run_files,
+    collector = collector_of(settings)
+    return Unpacker(
+        collector, Bucket(collector.s3, settings.uploads_bucket), settings.max_image_bytes
     )
-    return Unpacker(collector, Bucket(s3, settings.uploads_bucket), settings.max_image_bytes)
 
 
 @tracer.capture_method(capture_response=False)

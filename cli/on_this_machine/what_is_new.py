@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from darkroom import manifest
 from darkroom.errors import DarkroomError, UsageError
@@ -14,7 +12,7 @@ from darkroom.layout import Run
 from darkroom.manifest import Entry
 from darkroom.run import receipt
 from darkroom.storage.local import LocalStore
-from darkroom.storage.opening import open_store
+from darkroom.storage.opening import folder_of, open_store
 from darkroom.storage.parquet import from_parquet
 
 
@@ -83,7 +81,7 @@ def _require_one_place(results: LocalStore, batch: str, listed: list[Entry], kno
     for entry in listed:
         for other in known.entries.get(entry.key, ()):
             if other.store != entry.store and _is_there(other):
-                place = Path(unquote(urlsplit(other.store).path))
+                place = folder_of(other.store)
                 raise UsageError(
                     f"batch {batch!r} in {results.root} holds {other.key} from {place}: "
                     "give this folder a batch of its own with --batch"

@@ -18,6 +18,8 @@ from darkroom.manifest import Entry
 from darkroom.storage.conditional_write import write_on_condition
 from darkroom.storage.store import Requirement, Store
 
+ERASED_WORDS = "an image with this content was erased; `darkroom unblock` allows it"
+
 _TRIES = 10
 _UPLOAD_BYTES = 16  # of the hash of an upload; version ids are random, so none is found by guessing
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from darkroom.coordinates.vectors import vector_column
-from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
+from darkroom.erasure.block_list import ERASED_WORDS, NOTHING_BLOCKED, BlockList
 from darkroom.images.backbone import Backbone
 from darkroom.images.contract import DISPLAY, Contract
 from darkroom.images.decoder import Decoder, decoder
@@ -32,7 +32,7 @@ from darkroom.storage.read_ahead import made_ahead
 
 EMBED_BATCH = 8
 _AHEAD = EMBED_BATCH  # images decoded, and not yet embedded
-_ERASED = Rejection("erased", "an image with this content was erased; `darkroom unblock` allows it")
+_ERASED = Rejection("erased", ERASED_WORDS)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from darkroom.archives.kinds import archive_kind
 from darkroom.archives.members import members
 from darkroom.archives.reading import ArchiveLimits, Member, Refusal
 from darkroom.manifest import Entry
 from darkroom.run.folder import Scan
+from darkroom.storage.opening import folder_of
 
 # of names that a bucket can have, and a file system cannot
 _NAME_REFUSED = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ)
@@ -34,7 +34,7 @@ def unpacked(scan: Scan, into: Path, max_bytes: int) -> Scan:
 
 def file_of(entry: Entry) -> Path:
     """The file of an entry of a folder."""
-    return Path(unquote(urlsplit(entry.store).path), entry.key)
+    return folder_of(entry.store) / entry.key
 
 
 def _is_archive(entry: Entry) -> bool:

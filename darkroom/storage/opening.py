@@ -17,10 +17,15 @@ def open_store(uri: str) -> Store:
     if parts.scheme in ("s3", "s3a"):
         return s3_store(parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file":
-        return LocalStore(Path(unquote(parts.path)))
+        return LocalStore(folder_of(uri))
     if "://" not in uri:
         return LocalStore(Path(uri))
     raise UsageError(f"{uri}: only s3://, file:// and folder paths can be read or written")
+
+
+def folder_of(uri: str) -> Path:
+    """The folder at `file:///folder`."""
+    return Path(unquote(urlsplit(uri).path))
 
 
 def read_uri(uri: str) -> bytes:

@@ -25,17 +25,10 @@ class CollectSettings:
 
 
 @dataclass(frozen=True)
-class UnpackSettings:
-    """What `unpack_archive` needs to know."""
+class UnpackSettings(CollectSettings):
+    """What `unpack_archive` needs to know: it collects what it unpacks."""
 
-    table: str
     uploads_bucket: str
-    results_bucket: str
-    submit_queue_url: str
-    unpack_queue_url: str
-    quiet_seconds: int
-    marker_seconds: int
-    max_run_files: int
     max_image_bytes: int
 
 

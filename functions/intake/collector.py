@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import boto3
+
 from darkroom import manifest
 from darkroom.erasure.block_list import BlockList
 from darkroom.errors import ConflictError
 from darkroom.layout import Run, incoming_part
 from darkroom.manifest import Entry
 from functions.aws.bucket import Bucket
+from functions.aws.settings import CollectSettings
 from functions.intake.markers import read_marker
 from functions.intake.uploads import Upload
 from functions.runs.parts import Marker, Part
@@ -48,9 +51,7 @@ class Collector:
         markers = [upload.entry for upload in told if upload.is_marker]
         entries = [u.entry for u in told if not u.is_marker and not u.is_archive]
         newest = manifest.latest(markers)[0] if markers else None
-        record = self._add(batch, partial(self._part, batch, manifest.latest(entries), newest))
-        if record is not None and (delay := self._wake_after(record, newest)) is not None:
-            self.queues.wake(record.key, delay)
+        self._add(batch, partial(self._part, batch, manifest.latest(entries), newest), newest)
 
     def collect_members(self, batch: str, members: list[Entry]) -> None:
         """Add what came of an archive to the batch's open run, without waiting until S3 tells of
@@ -58,9 +59,7 @@ class Collector:
         if members:
             refused = sum(bool(entry.refusal) for entry in members)
             part = replace(self._write(batch, members, None), uploads=refused)
-            record = self._add(batch, lambda latest: part)
-            if record is not None and record.revision == 1:
-                self.queues.wake(record.key, self.quiet_seconds)
+            self._add(batch, lambda latest: part)
 
     def archive_ended(self, run: Run, part: str) -> None:
         """Let a run wait for an archive no longer. Raises `ConflictError` where it did not."""
@@ -74,10 +73,20 @@ class Collector:
         record = self._add(batch, lambda latest: part)
         if record is not None:
             self.queues.unpack(Unpacking(record.key, part.id))
-            if record.revision == 1:
-                self.queues.wake(record.key, self.quiet_seconds)
 
     def _add(
+        self,
+        batch: str,
+        part_after: Callable[[RunRecord | None], Part | None],
+        newest: Entry | None = None,
+    ) -> RunRecord | None:
+        """As `_registered`; and let the run be looked at when it may have to be closed."""
+        record = self._registered(batch, part_after)
+        if record is not None and (delay := self._wake_after(record, newest)) is not None:
+            self.queues.wake(record.key, delay)
+        return record
+
+    def _registered(
         self, batch: str, part_after: Callable[[RunRecord | None], Part | None]
     ) -> RunRecord | None:
         """The open run with a part in it, which is made in view of the batch's latest run; the run
@@ -123,6 +132,20 @@ class Collector:
         if record.expected is not None and record.files_given >= record.expected:
             return self.marker_seconds
         return self.quiet_seconds if record.revision == 1 else None
+
+
+def collector_of(settings: CollectSettings) -> Collector:
+    """A collector with clients of its own."""
+    s3, sqs = boto3.client("s3"), boto3.client("sqs")
+    return Collector(
+        RunTable(boto3.resource("dynamodb").Table(settings.table)),
+        Bucket(s3, settings.results_bucket),
+        WorkQueues(sqs, settings.submit_queue_url, unpack_url=settings.unpack_queue_url),
+        s3,
+        settings.quiet_seconds,
+        settings.marker_seconds,
+        settings.max_run_files,
+    )
 
 
 def _is_news(marker: Entry, latest: RunRecord | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from darkroom.errors import ObjectNotFoundError
@@ -45,8 +45,9 @@ class JobEnd:
                     self.runs.change(record, state=State.RUNNING)
                 self.runs.change(job, state=State.RUNNING)
             return False
-        shares = self._shares(job)
-        unexplained = self._end_runs(job, told, shares)
+        accounts = {run: self._account(run) for run in job.member_runs}
+        shares = _shares(job, accounts)
+        unexplained = self._end_runs(job, told, accounts, shares)
         if unexplained:
             why = self._why(job.job_run_id, told)
             self._try_again_with_fewer(told, why, unexplained, shares)
@@ -72,10 +73,11 @@ class JobEnd:
             self.runs.change(record, state=State.SUCCEEDED, **with_bill(record, told.billed))
         elif told.state in ENDED_BADLY:
             self._fail_or_try_again(record, told, self._why(record.job_run_id, told))
-        elif record.state == State.SUBMITTED and not told.waiting:
-            self.runs.change(record, state=State.RUNNING)
+        else:
+            if record.state == State.SUBMITTED and not told.waiting:
+                self.runs.change(record, state=State.RUNNING)
             return False
-        return told.state == "SUCCESS" or told.state in ENDED_BADLY
+        return True
 
     def _why(self, job_run_id: str, told: JobRun) -> str:
         """Why a job ended badly. One that was cancelled left no word."""
@@ -84,7 +86,11 @@ class JobEnd:
         return self.jobs.reason(job_run_id, told.details)
 
     def _end_runs(
-        self, job: RunRecord, told: JobRun, shares: Mapping[Run, float]
+        self,
+        job: RunRecord,
+        told: JobRun,
+        accounts: Mapping[Run, Receipt | None],
+        shares: Mapping[Run, float],
     ) -> list[RunRecord]:
         """Runs whose receipt is there have succeeded, others failed with what the job said of them,
         or of all; those of which it said nothing."""
@@ -92,12 +98,12 @@ class JobEnd:
         unexplained: list[RunRecord] = []
         for record in self._at_work(job):
             share, words = shares[record.key], said.get(record.key.in_ascii, said.get(""))
-            if told.state == "SUCCESS" or self._account(record.key) is not None:
+            if told.state == "SUCCESS" or accounts[record.key] is not None:
                 bill = with_bill(record, told.billed, share)
                 ended = self.runs.change(record, state=State.SUCCEEDED, job_share=share, **bill)
                 self.queues.pass_on(ended)
             elif words is not None:
-                failed = JobRun("FAILED", told.details, told.billed)
+                failed = replace(told, state="FAILED")
                 self._fail_or_try_again(record, failed, words, share)
             else:
                 unexplained.append(record)
@@ -142,17 +148,6 @@ class JobEnd:
     def _at_work(self, job: RunRecord) -> list[RunRecord]:
         return [record for record in self.runs.members(job) if _is_of(record, job)]
 
-    def _shares(self, job: RunRecord) -> dict[Run, float]:
-        """How much of the job was each run's: by the seconds of its tasks where all told them, else
-        by its images."""
-        images = {Run(str(m["batch"]), int(m["run"])): float(m["images"]) for m in job.members}
-        accounts = {run: self._account(run) for run in images}
-        seconds = {run: told.seconds.get("tasks", 0.0) for run, told in accounts.items() if told}
-        is_told = len(seconds) == len(images) and all(seconds.values())
-        work = seconds if is_told else images
-        total = sum(work.values())
-        return {run: share / total for run, share in work.items()}
-
     def _account(self, run: Run) -> Receipt | None:
         """The receipt, if it balances."""
         try:
@@ -160,6 +155,17 @@ class JobEnd:
         except ObjectNotFoundError:
             return None
         return account if account.balanced else None
+
+
+def _shares(job: RunRecord, accounts: Mapping[Run, Receipt | None]) -> dict[Run, float]:
+    """How much of the job was each run's: by the seconds of its tasks where all told them, else by
+    its images."""
+    images = {run: float(told["images"]) for run, told in zip(accounts, job.members, strict=True)}
+    seconds = {run: told.seconds.get("tasks", 0.0) for run, told in accounts.items() if told}
+    is_told = len(seconds) == len(images) and all(seconds.values())
+    work = seconds if is_told else images
+    total = sum(work.values())
+    return {run: share / total for run, share in work.items()}
 
 
 def _is_of(record: RunRecord, job: RunRecord) -> bool:

@@ -173,8 +173,7 @@ class Completion:
         return self.runs.change(record, **bill) if bill else record
 
     def fail(self, record: RunRecord, reason: str, **changes: float) -> None:
-        """Let a run or an erasure end, with the reason in words for people. A job has its runs fail
-        by themselves."""
+        """Let a run or an erasure end, with the reason in words for people."""
         self.notifier.failed(record, reason)
         self.report(self.runs.change(record, state=State.FAILED, reason=reason, **changes))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from functions.aws.settings import ApiSettings, SubmitSettings
 from functions.runs.records import RunRecord
 
 MOST_PARTS = 10_000  # their names fill half of what DynamoDB allows an item
@@ -19,6 +20,16 @@ class ClosingRules:
     marker_seconds: int
     max_age_seconds: int
     most_files: int = 1_000_000
+
+
+def rules_of(settings: SubmitSettings | ApiSettings) -> ClosingRules:
+    """The rules that a function was given."""
+    return ClosingRules(
+        settings.quiet_seconds,
+        settings.marker_seconds,
+        settings.max_age_seconds,
+        settings.max_run_files,
+    )
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,11 @@ class RunRecord:
         return Run(self.batch, self.run)
 
     @property
+    def member_runs(self) -> list[Run]:
+        """Which runs are in this job."""
+        return [Run(str(told["batch"]), int(told["run"])) for told in self.members]
+
+    @property
     def texts(self) -> dict[str, str]:
         """What was said of the run in words, which may name an image; by attribute."""
         told = {"reason": self.reason, "trouble": self.trouble}

@@ -61,8 +61,7 @@ class RunTable:
 
     def members(self, job: RunRecord) -> Iterator[RunRecord]:
         """The runs in a job, as they are now; none of a run."""
-        found = (self.get(Run(str(told["batch"]), int(told["run"]))) for told in job.members)
-        yield from (record for record in found if record is not None)
+        yield from (record for record in map(self.get, job.member_runs) if record is not None)
 
     def of_job(self, job_run_id: str) -> Run | None:
         """The record of a job: that of the joint job, or the erasure that it was started for."""

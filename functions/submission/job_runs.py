@@ -32,7 +32,7 @@ class JobRuns:
     def start_runs(self, job: RunRecord) -> str:
         """Start the job of several runs, the members of its record, likewise."""
         role, arguments = self.settings.job_role_arn, _arguments(job, self.settings)
-        return self._start(job_name(job), job.client_token, role, arguments, job.images or 0)
+        return self._start(_job_name(job), job.client_token, role, arguments, job.images or 0)
 
     def _start(self, name: str, token: str, role: str, arguments: list[str], images: int) -> str:
         settings = self.settings
@@ -59,7 +59,7 @@ class JobRuns:
         return str(answer["jobRunId"])
 
 
-def job_name(job: RunRecord) -> str:
+def _job_name(job: RunRecord) -> str:
     """What people read in EMR's list: the run's name, or how many there are."""
     first, *others = job.members
     readable = re.sub(r"[^A-Za-z0-9._/#-]", "_", str(first["batch"]))[:40]
@@ -82,12 +82,12 @@ def _arguments(job: RunRecord, settings: SubmitSettings) -> list[str]:
     switched = ["--no-thumbnails"] if settings.thumbnails == "off" else []
     switched += ["--exact-decode"] if settings.exact_decode == "on" else []
     named = [f"{name}={value}" for name, value in arguments.items()]
-    return [*map(_run_argument, job.members), *named, *switched]
+    runs = map(_run_argument, job.member_runs, job.members)
+    return [*runs, *named, *switched]
 
 
-def _run_argument(member: Mapping[str, Any]) -> str:
+def _run_argument(run: Run, member: Mapping[str, Any]) -> str:
     """A run, and how many files were announced."""
-    run = Run(str(member["batch"]), int(member["run"]))
     expected = f"={member['expected']}" if "expected" in member else ""
     return f"--run-of={run.in_ascii}{expected}"
 

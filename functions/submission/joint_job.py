@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from darkroom.errors import ConflictError
-from darkroom.layout import ERASURES, JOBS, Run
+from darkroom.layout import ERASURES, JOBS
 from functions.runs.queues import WorkQueues
 from functions.runs.records import RunRecord, State
 from functions.runs.table import THE_JOB, RunTable
@@ -53,7 +53,7 @@ class JointJob:
             except ConflictError:  # somebody else made one: it looks for all that are ready
                 return
             self.queues.pass_on(made)
-        elif job.state == State.SEALED:
+        elif job.state == State.SEALED and record.key in job.member_runs:  # not passed on, perhaps
             self.queues.pass_on(job)
 
     def start(self, job: RunRecord) -> bool:
@@ -110,7 +110,7 @@ class JointJob:
         """What is closed and prepared. The index tells of it a little late, perhaps not of the run
         that the job was made for."""
         closed = {record.key for record in self.runs.in_state(State.SEALED)}
-        for run in sorted(closed | {_run_in(member) for member in job.members}):
+        for run in sorted(closed | set(job.member_runs)):
             record = self.runs.get(run) if run.batch not in (ERASURES, JOBS) else None
             if record is not None and _is_ready(record, job):
                 yield record
@@ -144,10 +144,6 @@ def _member(record: RunRecord) -> dict[str, Any]:
     told = {"batch": record.batch, "run": record.run, "attempt": record.attempt,
             "images": record.images, "expected": record.expected}  # fmt: skip
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _run_in(member: Any) -> Run:
-    return Run(str(member["batch"]), int(member["run"]))
 
 
 def _token(job: RunRecord) -> str:

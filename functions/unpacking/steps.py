@@ -19,7 +19,7 @@ from darkroom.archives.members import members
 from darkroom.archives.ranges import RangeFile
 from darkroom.archives.reading import ArchiveLimits, Member, Refusal
 from darkroom.erasure import block_list
-from darkroom.erasure.block_list import BlockList
+from darkroom.erasure.block_list import ERASED_WORDS, BlockList
 from darkroom.errors import ConflictError, ObjectNotFoundError
 from darkroom.layout import archive_folder, incoming_part
 from darkroom.manifest import Entry
@@ -30,7 +30,7 @@ from functions.runs.queues import Unpacking
 
 _AT_ONCE = 8  # each member is in memory
 _TOLD_AT_ONCE = 1000
-_ERASED = Refusal("erased", "an image with this content was erased; `darkroom unblock` allows it")
+_ERASED = Refusal("erased", ERASED_WORDS)
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,11 @@ class Unpacker:
         for number, entry in read_ahead(store, self._members(work, archive), _AT_ONCE):
             work = work.after(number, not entry.refusal)
             told.append(entry)
-            if len(told) == _TOLD_AT_ONCE or not has_time():
+            is_over = not has_time()
+            if is_over or len(told) == _TOLD_AT_ONCE:
                 self.collector.collect_members(work.run.batch, told)
                 told = []
-            if not has_time():
+            if is_over:
                 self.collector.queues.unpack(work)
                 return
         self.collector.collect_members(work.run.batch, told)
