@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from darkroom.storage.ranges import RangeFile
 from darkroom.storage.store import Store
 
 COMPONENTS = 50  # numbers in each row of PCA_SCHEMA
@@ -97,37 +99,9 @@ def _columns_of(file: pq.ParquetFile) -> dict[str, pq.ColumnChunkMetaData]:
 
 def read_columns(store: Store, key: str, columns: Sequence[str]) -> pa.Table:
     """Some columns of a stored Parquet file, without fetching the others."""
-    with pq.ParquetFile(_StoredFile(store, key), pre_buffer=False) as file:
+    stored = RangeFile(partial(store.read_range, key), store.size(key))
+    with pq.ParquetFile(stored, pre_buffer=False) as file:
         return file.read(columns=list(columns), use_threads=False)
-
-
-class _StoredFile(io.RawIOBase):
-    """An object as a file to read: what is asked for is fetched, and no more."""
-
-    def __init__(self, store: Store, key: str) -> None:
-        self._store, self._key, self._at = store, key, 0
-        self._size = store.size(key)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = start + offset
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        left = self._size - self._at
-        length = left if size < 0 else min(size, left)
-        data = self._store.read_range(self._key, self._at, length) if length > 0 else b""
-        self._at += len(data)
-        return data
 
 
 def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from darkroom import manifest
 from darkroom.archives.members import members
-from darkroom.archives.ranges import RangeFile
+from darkroom.archives.ranges import ArchiveFile
 from darkroom.archives.reading import ArchiveLimits, Member, Refusal
 from darkroom.erasure import block_list
 from darkroom.erasure.block_list import ERASED_WORDS, BlockList
@@ -86,7 +86,7 @@ class Unpacker:
 
     def _members(self, work: Unpacking, archive: Entry) -> Iterator[Member]:
         size = archive.size_bytes
-        file = cast(BinaryIO, RangeFile(partial(self.uploads.read_range, archive.key), size))
+        file = cast(BinaryIO, ArchiveFile(partial(self.uploads.read_range, archive.key), size))
         folder = archive_folder(archive.key, work.run.batch)
         for member in members(file, size, folder, ArchiveLimits(self.max_bytes), work.start):
             yield replace(member, key=archive.key) if member.key == folder else member

@@ -12,7 +12,7 @@ from tests.project import ROOT
 # A folder is a room.
 CORE = "darkroom"
 STORAGE, RUN = {CORE, "darkroom.storage"}, {CORE, "darkroom.storage", "darkroom.run"}
-ARCHIVES = {CORE, "darkroom.archives"}
+ARCHIVES = {*STORAGE, "darkroom.archives"}
 COORDINATES = {*STORAGE, "darkroom.coordinates"}
 ERASURE = {*RUN, *COORDINATES, "darkroom.erasure"}
 DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.explore", "darkroom.model"}
@@ -32,7 +32,7 @@ CLI = {*FUNCTIONS, *JOB, *CLOUD, *WORK, "cli", "cli.pictures", "cli.commands"}
 MAY_KNOW: dict[str, set[str]] = {
     "darkroom": set(),
     "darkroom.storage": {CORE},
-    "darkroom.archives": {CORE},
+    "darkroom.archives": STORAGE,
     "darkroom.run": {*STORAGE, "darkroom.archives"},
     "darkroom.coordinates": STORAGE,
     "darkroom.erasure": {*RUN, *COORDINATES},

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from darkroom.archives.members import members
-from darkroom.archives.ranges import RangeFile
+from darkroom.archives.ranges import ArchiveFile
 from darkroom.archives.reading import ArchiveLimits
 from tests.darkroom.archives.packed import (
     LIMITS,
@@ -190,7 +190,7 @@ def test_a_stored_archive_is_read_in_few_large_ranges(name: str) -> None:
         asked.append(length)
         return packed[start : start + length]
 
-    file = RangeFile(read_range, len(packed))
+    file = ArchiveFile(read_range, len(packed))
     found = list(members(file, len(packed), f"b/{name}", LIMITS))  # type: ignore[arg-type]
     assert len(found) == 2000
     assert len(asked) <= 4
