@@ -210,12 +210,12 @@ def _put_back(s3: Any, failed: _Write) -> None:
 
 
 def spell_all_keys() -> None:
-    """Let `ListObjectVersions` answer with `encoding-type=url`, as S3 does: some characters of keys
-    cannot be in XML, and ministack fails on them."""
+    """Let listings of versions and of unfinished uploads answer with `encoding-type=url`, as S3
+    does: some characters of keys cannot be in XML, and ministack fails on them."""
     from ministack.services import s3
 
     now = threading.local()
-    listing, packed = s3._list_object_versions, s3._xml_body
+    packed = s3._xml_body
     named = ("Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
 
     def encoded(root: Any) -> Any:
@@ -226,14 +226,19 @@ def spell_all_keys() -> None:
             s3.SubElement(root, "EncodingType").text = "url"
         return packed(root)
 
-    def list_versions(bucket: str, query: dict[str, Any]) -> Any:
-        now.encodes = query.get("encoding-type") == ["url"]
-        try:
-            return listing(bucket, query)
-        finally:
-            now.encodes = False
+    def encoding(listing: Callable[..., Any]) -> Callable[..., Any]:
+        def listed(bucket: str, query: dict[str, Any]) -> Any:
+            now.encodes = query.get("encoding-type") == ["url"]
+            try:
+                return listing(bucket, query)
+            finally:
+                now.encodes = False
 
-    s3._list_object_versions, s3._xml_body = list_versions, encoded
+        return listed
+
+    s3._xml_body = encoded
+    for name in ("_list_object_versions", "_list_multipart_uploads"):
+        setattr(s3, name, encoding(getattr(s3, name)))
 
 
 def show_what_nobody_works_on() -> None:

@@ -77,8 +77,9 @@ class Uploads:
             Bucket=self.bucket, EncodingType="url"
         )
         for page in pages:
+            spell = unquote_plus if page.get("EncodingType") == "url" else str
             for item in page.get("Uploads", []):
-                yield Unfinished(unquote_plus(item["Key"]), item["UploadId"])
+                yield Unfinished(spell(item["Key"]), item["UploadId"])
 
     def delete(self, versions: Sequence[StoredVersion]) -> list[Left]:
         """Remove versions and markers for good; what S3 refuses to remove. Those already gone are

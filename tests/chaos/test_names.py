@@ -20,6 +20,7 @@ import pytest
 from benchmarks.browser import CHROMIUM, NEEDS_CHROMIUM, chromium
 from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
+from darkroom.erasure.uploads import Uploads
 from darkroom.errors import UsageError
 from darkroom.layout import Run, run_in
 from darkroom.printable import printable, printable_json, printable_text
@@ -74,6 +75,15 @@ def test_batches_of_any_name_are_worked_to_their_end(stack: Stack) -> None:
     assert r"a\x1b[2Jb, run 1: done" in shown
     known = {run["batch"] for run in json.loads(darkroom("status", "--json").stdout)}
     assert set(batches) <= known
+
+
+def test_an_unfinished_export_of_any_batch_is_taken_back(stack: Stack) -> None:
+    """As an erasure does, which cannot end before."""
+    exports = Uploads(stack.results.s3, stack.results.name)
+    for name in ("a+b", *HOSTILE.values()):
+        stack.results.s3.create_multipart_upload(Bucket=exports.bucket, Key=Run(name, 1).csv)
+    assert exports.abort(list(exports.unfinished())) == []
+    assert list(exports.unfinished()) == []
 
 
 @named
