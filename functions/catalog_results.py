@@ -59,6 +59,7 @@ def completion() -> Completion:
             settings.price_vcpu_hour,
             settings.price_gb_hour,
             settings.price_storage_gb_hour,
+            settings.price_function_gb_second,
             settings.currency,
         ),
         out_of_time=lambda: False,

@@ -45,7 +45,12 @@ def erasures() -> Erasures:
     """Built once per process."""
     settings = read_settings(SubmitSettings, os.environ)
     runs = RunTable(boto3.resource("dynamodb").Table(settings.table))
-    queues = WorkQueues(boto3.client("sqs"), settings.submit_queue_url, settings.catalog_queue_url)
+    queues = WorkQueues(
+        boto3.client("sqs"),
+        settings.submit_queue_url,
+        settings.catalog_queue_url,
+        small_url=settings.small_queue_url,
+    )
     return Erasures(runs, queues)
 
 
@@ -57,7 +62,8 @@ def station() -> Station:
     sealer = Sealer(Bucket(boto3.client("s3"), settings.results_bucket))
     jobs = JobRuns(boto3.client("emr-serverless"), settings)
     joint = JointJob(runs, queues, jobs, report)
-    submission = Submission(runs, erasures(), sealer, jobs, joint, rules(), report)
+    small = settings.small_batch_images
+    submission = Submission(runs, erasures(), sealer, jobs, joint, rules(), small, report)
     return Station(
         runs,
         queues,

@@ -43,6 +43,8 @@ class SubmitSettings:
     results_bucket: str
     submit_queue_url: str
     catalog_queue_url: str
+    small_queue_url: str
+    small_batch_images: int
     quiet_seconds: int
     marker_seconds: int
     max_age_seconds: int
@@ -62,8 +64,23 @@ class SubmitSettings:
 
 
 @dataclass(frozen=True)
+class SmallJobSettings:
+    """What `small_job` needs to know; see `SubmitSettings`."""
+
+    table: str
+    results_bucket: str
+    submit_queue_url: str
+    catalog_queue_url: str
+    job_uri: str
+    max_image_bytes: int
+    max_image_pixels: int
+    thumbnails: str
+    exact_decode: str
+
+
+@dataclass(frozen=True)
 class CatalogSettings:
-    """What `catalog_results` needs to know. Prices are in `currency` per hour;
+    """What `catalog_results` needs to know. Prices are in `currency`;
     `csv_byte_order_mark` is on or off."""
 
     table: str
@@ -80,6 +97,7 @@ class CatalogSettings:
     price_vcpu_hour: float
     price_gb_hour: float
     price_storage_gb_hour: float
+    price_function_gb_second: float
     currency: str
 
 
@@ -109,6 +127,7 @@ class ReconcileSettings:
     table: str
     submit_queue_url: str
     catalog_queue_url: str
+    small_queue_url: str
     run_limit_minutes: int
 
 

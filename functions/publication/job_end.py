@@ -13,7 +13,7 @@ from darkroom.run.receipt import Receipt
 from functions.aws.bucket import Bucket
 from functions.publication.job_watch import ENDED_BADLY, Billed, JobRun, JobWatch
 from functions.runs.queues import WorkQueues
-from functions.runs.records import RunRecord, State
+from functions.runs.records import Lane, RunRecord, State
 from functions.runs.state_machine import Step
 from functions.runs.table import THE_JOB, RunTable
 
@@ -64,7 +64,10 @@ class JobEnd:
 
     def observe_run(self, record: RunRecord) -> bool:
         """A run, or an erasure, that is at work. The joint job, which the schedule and its events
-        look at, tells of its runs; what has a job of its own is looked after by itself."""
+        look at, tells of its runs; what has a job of its own is looked after by itself, and a small
+        batch by the function that works it."""
+        if record.lane == Lane.SMALL:
+            return False
         job = self.runs.get(THE_JOB)
         if job is not None and job.job_run_id == record.job_run_id:
             return False

@@ -9,12 +9,13 @@ from functions.runs.records import RunRecord
 
 @dataclass(frozen=True)
 class Prices:
-    """EMR Serverless prices in `currency`, per vCPU-hour and GB-hour. Source: the template's
-    parameters, since AWS changes them by region and time."""
+    """Prices in `currency`: of EMR Serverless per vCPU-hour and GB-hour, of Lambda per GB-second.
+    Source: the template's parameters, since AWS changes them by region and time."""
 
     vcpu_hour: float
     memory_gb_hour: float
     storage_gb_hour: float
+    function_gb_second: float
     currency: str
 
     def words(self, cost: float | None) -> str:
@@ -29,6 +30,7 @@ class Prices:
         return round(
             record.vcpu_hours * self.vcpu_hour
             + record.memory_gb_hours * self.memory_gb_hour
-            + record.storage_gb_hours * self.storage_gb_hour,
+            + record.storage_gb_hours * self.storage_gb_hour
+            + record.function_gb_seconds * self.function_gb_second,
             6,
         )

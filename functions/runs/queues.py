@@ -8,7 +8,7 @@ from typing import Any
 
 from darkroom import strict_json
 from darkroom.layout import Run
-from functions.runs.records import RunRecord, State
+from functions.runs.records import Lane, RunRecord, State
 
 LONGEST_DELAY_SECONDS = 900  # of an SQS message
 
@@ -44,6 +44,7 @@ class WorkQueues:
     submit_url: str
     catalog_url: str = ""
     unpack_url: str = ""
+    small_url: str = ""
 
     def wake(self, run: Run, delay_seconds: float) -> None:
         """Let `submit_job` look at an open run after a delay, and again until it is closed."""
@@ -54,6 +55,8 @@ class WorkQueues:
         """Let the function that takes the run's next step look at it now."""
         if record.state in (State.OPEN, State.SEALED):
             self._send(self.submit_url, Work(record.key))
+        elif record.lane == Lane.SMALL and record.state in (State.SUBMITTED, State.RUNNING):
+            self._send(self.small_url, Work(record.key))
         elif record.state in (State.SUBMITTED, State.RUNNING, State.SUCCEEDED):
             self._send(self.catalog_url, Work(record.key))
 

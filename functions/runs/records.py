@@ -23,6 +23,13 @@ class State(StrEnum):
     FAILED = "FAILED"
 
 
+class Lane(StrEnum):
+    """What works a run: the joint Spark job, or the function for small batches."""
+
+    SPARK = "spark"
+    SMALL = "small"
+
+
 _LONGEST_TROUBLE = 500
 FINISHED = (State.DONE, State.FAILED)
 UNFINISHED = (State.OPEN, State.SEALED, State.SUBMITTED, State.RUNNING, State.SUCCEEDED)
@@ -44,6 +51,9 @@ class RunRecord:
     that has taken it, of whose bill `job_share` is its own; `most_beside` is how many others may be
     in its next one, since the last died with so many that nobody knows whose fault it was. The job
     that is under way is a record too, of the batch `JOBS`; its `members` are the runs in it.
+
+    `lane` is what works the run, where that is not Spark from the first: `SMALL` until the function
+    `works_until`, `SPARK` for what it could not end.
     """
 
     batch: str
@@ -67,6 +77,8 @@ class RunRecord:
     sealed_at: float = 0
     images: int | None = None
     prepared: bool = False
+    lane: str = ""
+    works_until: float = 0
     job: str = ""
     job_share: float = 1
     most_beside: int | None = None
@@ -85,6 +97,7 @@ class RunRecord:
     vcpu_hours: float = 0
     memory_gb_hours: float = 0
     storage_gb_hours: float = 0
+    function_gb_seconds: float = 0
     cost: float | None = None
     currency: str = ""
     reason: str = ""

@@ -10,7 +10,7 @@ from darkroom.layout import ERASURES
 from darkroom.printable import printable
 from darkroom.run.progress import Progress
 from functions.runs.batch_complete import ClosingRules, closing_of
-from functions.runs.records import RunRecord, State
+from functions.runs.records import Lane, RunRecord, State
 
 
 def words(record: RunRecord, rules: ClosingRules, progress: Progress | None = None) -> str:
@@ -36,7 +36,7 @@ def _run_words(record: RunRecord, rules: ClosingRules, progress: Progress | None
         case State.SEALED:
             if record.waits_for_erasure:
                 return f"closed ({record.closed_because}): waits until an erasure is done"
-            again = f" again, since attempt {record.attempt - 1} failed" if record.reason else ""
+            again = _why_again(record)
             next_job = "the job is being submitted" if record.job else "waits for the next job"
             return f"closed ({record.closed_because}): {next_job}{again}"
         case State.SUBMITTED:
@@ -49,6 +49,14 @@ def _run_words(record: RunRecord, rules: ClosingRules, progress: Progress | None
             return f"done: {_equation(record)}"
         case State.FAILED:
             return f"FAILED: {record.reason}"
+
+
+def _why_again(record: RunRecord) -> str:
+    if not record.reason:
+        return ""
+    if record.lane == Lane.SPARK and record.attempt == 1:
+        return ", since the function for small batches could not end it"
+    return f" again, since attempt {record.attempt - 1} failed"
 
 
 def _running_words(record: RunRecord, progress: Progress | None) -> str:

@@ -10,11 +10,12 @@ from time import time
 from darkroom.layout import JOBS
 from functions.erasure.right_of_way import Erasures
 from functions.runs.batch_complete import ClosingRules, closing_of
-from functions.runs.records import RunRecord, State
+from functions.runs.records import Lane, RunRecord, State
 from functions.runs.state_machine import Step
 from functions.runs.table import RunTable
 from functions.submission.job_runs import JobRuns
 from functions.submission.joint_job import JointJob
+from functions.submission.lane import lane_of
 from functions.submission.sealing import Sealer
 
 
@@ -28,6 +29,7 @@ class Submission:
     jobs: JobRuns
     joint: JointJob
     rules: ClosingRules
+    small_batch_images: int
     report: Callable[[RunRecord], None]
 
     @property
@@ -63,8 +65,8 @@ class Submission:
         return True
 
     def start(self, record: RunRecord) -> bool:
-        """Write the manifest, and let a job take the run; one without images needs none. Runs wait
-        as long as there is an erasure."""
+        """Write the manifest, and hand the run to its lane; one without images needs none. Runs
+        wait as long as there is an erasure."""
         if self.joint.holds(record):
             return False
         if record.job:  # of a job that is not under way any more
@@ -75,6 +77,13 @@ class Submission:
         record = self._with_manifest(going)
         if record.images == 0:
             return self._close_empty(record)
+        if lane_of(record, self.small_batch_images) == Lane.SMALL:
+            self.report(
+                self.runs.change(
+                    record, state=State.SUBMITTED, lane=Lane.SMALL, submitted_at=time(), reason=""
+                )
+            )
+            return True
         self.joint.ask(record)
         return False
 

@@ -18,7 +18,8 @@ ERASURE = {*RUN, *COORDINATES, "darkroom.erasure"}
 DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.explore", "darkroom.model"}
 TABLE = {*DARKROOM, "functions.aws", "functions.runs"}  # of runs
 FUNCTIONS = {*TABLE, "functions.intake", "functions.unpacking", "functions.publication",
-             "functions.erasure", "functions.submission", "functions.repair",
+             "functions.erasure", "functions.submission", "functions.small_batches",
+             "emr_serverless_job", "functions.repair",
              "functions.web"}  # fmt: skip
 JOB = {*DARKROOM, "emr_serverless_job"}
 CLOUD = {"local_cloud", "local_cloud.access", "local_cloud.emr", "local_cloud.spark"}
@@ -46,6 +47,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "functions.publication": TABLE,
     "functions.erasure": {*TABLE, "functions.intake", "functions.publication"},
     "functions.submission": {*TABLE, "functions.erasure"},
+    "functions.small_batches": {*TABLE, "emr_serverless_job"},
     "functions.repair": {*TABLE, "functions.erasure"},
     "functions.web": {*TABLE, "functions.intake"},
     "functions": FUNCTIONS,

@@ -1,0 +1,1 @@
+"""Small batches, worked without a cluster."""

@@ -1,0 +1,76 @@
+"""A small batch from a closed run to its receipt, in one invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import time
+
+from darkroom.errors import DarkroomError
+from darkroom.layout import Run
+from functions.aws.observability import count, logger
+from functions.runs.records import Lane, RunRecord, State
+from functions.runs.state_machine import Step
+from functions.runs.table import RunTable
+
+_LOST = "its invocation ended without a word: killed, or out of memory"
+
+
+@dataclass(frozen=True)
+class SmallBatches:
+    """The steps of `small_job`. `work` does a run, as far as it can be done here; `seconds_left`
+    are those of this invocation, whose id is `invocation` and which has `memory_gb`."""
+
+    runs: RunTable
+    work: Callable[[Run, int | None], None]
+    seconds_left: Callable[[], float]
+    memory_gb: float
+    invocation: str
+
+    @property
+    def steps(self) -> Mapping[State, Step]:
+        """What is done in which state."""
+        return {State.SUBMITTED: self.work_off, State.RUNNING: self.look_after}
+
+    def work_off(self, record: RunRecord) -> bool:
+        """Work a run that was submitted here. What keeps it from its end here may not do so on
+        Spark, which takes it then."""
+        if record.lane != Lane.SMALL:
+            return False
+        began = time()
+        record = self.runs.change(
+            record,
+            state=State.RUNNING,
+            job_run_id=self.invocation,
+            works_until=began + self.seconds_left(),
+        )
+        try:
+            self.work(record.key, record.expected)
+        except Exception as error:  # whatever images, memory or AWS can bring about
+            words = str(error) if isinstance(error, DarkroomError) else f"{error!r}"
+            self.to_spark(self._billed(record, began), words)
+            return True
+        done = self._billed(record, began)
+        self.runs.change(done, state=State.SUCCEEDED, billed_attempt=record.attempt)
+        return True
+
+    def look_after(self, record: RunRecord) -> bool:
+        """Whoever works the run has so long; where they were cut off, Spark takes it."""
+        if record.lane != Lane.SMALL or time() < record.works_until:
+            return False
+        self.to_spark(record, _LOST)
+        return True
+
+    def to_spark(self, record: RunRecord, words: str) -> None:
+        """Let the joint job take a run that cannot be done here, which is no attempt of its own."""
+        told = {"batch": record.batch, "run": record.run, "reason": words}
+        logger.warning("a small batch goes to Spark", extra=told)
+        count("SmallBatchesToSpark")
+        self.runs.change(
+            record, state=State.SEALED, lane=Lane.SPARK, job="", job_run_id="", reason=words
+        )
+
+    def _billed(self, record: RunRecord, began: float) -> RunRecord:
+        seconds = time() - began
+        total = record.function_gb_seconds + seconds * self.memory_gb
+        return self.runs.change(record, function_gb_seconds=total)
