@@ -7,7 +7,7 @@ PHOTOS ?=
 # what Chalice's command line needs, and its module in Lambda does not
 CHALICE_CLI := ansicon blessed click colorama editor inquirer jinxed pip pyyaml readchar runs \
   setuptools wcwidth wheel xmod
-WITH_DEV := demo job cloud functions catalog api
+WITH_DEV := demo job cloud functions catalog api small_job
 
 # with it, every Python process of a test would compile all that it imports
 unexport PYTHONDONTWRITEBYTECODE
@@ -153,6 +153,7 @@ requirements:
 	    $$(case " $(WITH_DEV) " in *" $$name "*) echo "-c dev.txt";; esac) \
 	    $$(case $$name in api) \
 	      echo "$(CHALICE_CLI:%=--no-emit-package %)";; esac) \
+	    $$(case $$name in small_job) echo "--no-emit-package sympy --no-emit-package mpmath";; esac) \
 	    $$(case $$name in executors) \
 	      echo "-c dev.txt --no-emit-package numpy --no-emit-package sympy --no-emit-package mpmath";; \
 	      esac) \

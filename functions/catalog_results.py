@@ -49,7 +49,10 @@ def completion() -> Completion:
     return Completion(
         runs=RunTable(boto3.resource("dynamodb").Table(settings.table)),
         queues=WorkQueues(
-            boto3.client("sqs"), settings.submit_queue_url, settings.catalog_queue_url
+            boto3.client("sqs"),
+            settings.submit_queue_url,
+            settings.catalog_queue_url,
+            small_url=settings.small_queue_url,
         ),
         jobs=JobWatch(emr, settings.application_id, Bucket(s3, logs.netloc), logs.path.strip("/")),
         catalog=GlueCatalog(boto3.client("glue"), settings.glue_database, results.uri),

@@ -38,10 +38,7 @@ def runs() -> RunTable:
 def queues() -> WorkQueues:
     """Built once per process."""
     return WorkQueues(
-        boto3.client("sqs"),
-        settings().submit_queue_url,
-        settings().catalog_queue_url,
-        small_url=settings().small_queue_url,
+        boto3.client("sqs"), settings().submit_queue_url, settings().catalog_queue_url
     )
 
 

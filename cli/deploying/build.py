@@ -27,8 +27,21 @@ _PLATFORMS = {
 }
 _TAGS = ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(17, 35)))  # glibc to 2.34
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_FUNCTION_PACKAGES = ("darkroom", "functions")
 _JOB_PACKAGES = ("darkroom", "emr_serverless_job")
+_FUNCTIONS = {
+    "functions": ("darkroom", "functions"),
+    "catalog": ("darkroom", "functions"),
+    "api": ("darkroom", "functions"),
+    "small_job": (*_JOB_PACKAGES, "functions"),
+}
+# What the wheels of small_job hold that it never loads; with it, it would not fit
+_NEVER_LOADED = (
+    "pyarrow/*flight*", "pyarrow/include", "pyarrow/src", "pyarrow/tests", "pyarrow/*.p[xy][xid]",
+    "pyarrow/libarrow_python.so", "pyarrow/libarrow_python.so.*.*",  # the same file, by other names
+    "onnxruntime/capi/libonnxruntime.so.*",  # the module has it in itself
+    "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/transformers",
+)  # fmt: skip
+_CLIENTS = ("dynamodb", "s3", "sqs", "xray")  # of botocore's, those that small_job makes
 _NOT_DEPLOYED = {"__pycache__", "model"}
 
 
@@ -42,18 +55,20 @@ class JobFiles:
 
 
 def build_functions(folder: Path, dependencies: bool) -> None:
-    """Write `functions/`, `catalog/` and `api/` below `folder`, as Lambda's Python 3.13 on arm64
-    needs them. Without `dependencies` for the local cloud, which has them installed."""
+    """Write the functions' folders below `folder`, as Lambda's Python 3.13 on arm64 needs them.
+    Without `dependencies` for the local cloud, which has them installed."""
     if not (ROOT / "template.yaml").is_file():
         raise UsageError("deploying needs a checkout of Darkroom, with template.yaml")
-    for name in ("functions", "catalog", "api"):
+    for name, packages in _FUNCTIONS.items():
         target = folder / name
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         if dependencies:
             install(ROOT / "requirements" / f"{name}.txt", target, "aarch64", "3.13")
+        if name == "small_job":
+            leave_out_what_is_never_loaded(target)
         page = sorted(path for path in PAGE.iterdir() if path.is_file()) if name == "api" else []
-        for source in [*_sources(_FUNCTION_PACKAGES), *page]:
+        for source in [*_sources(packages), *page]:
             copy = target / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
@@ -128,6 +143,15 @@ def _sources(packages: Iterable[str]) -> list[Path]:
     """The Python files of packages that run in AWS."""
     found = (path for package in packages for path in (ROOT / package).rglob("*.py"))
     return sorted(p for p in found if not _NOT_DEPLOYED & set(p.relative_to(ROOT).parts))
+
+
+def leave_out_what_is_never_loaded(folder: Path) -> None:
+    """Take out of the installed wheels of `small_job` what it never loads."""
+    found = [path for pattern in _NEVER_LOADED for path in folder.glob(pattern)]
+    clients = (path for path in folder.glob("botocore/data/*") if path.is_dir())
+    for path in {*found, *(path for path in clients if path.name not in _CLIENTS)}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _leave_out_tests(folder)
 
 
 def _leave_out_tests(folder: Path) -> None:

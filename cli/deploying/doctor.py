@@ -21,7 +21,7 @@ from cli.on_stack.stack import Stack
 from darkroom.regions import require_eu
 
 _AGAIN = "`darkroom deploy` puts it right"
-_FUNCTIONS = ("collect-uploads", "unpack-archive", "submit-job", "catalog-results")
+_FUNCTIONS = ("collect-uploads", "unpack-archive", "submit-job", "small-job", "catalog-results")
 _EVENTS, _S3 = "events.amazonaws.com", "s3.amazonaws.com"
 
 

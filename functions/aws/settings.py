@@ -87,6 +87,7 @@ class CatalogSettings:
     results_bucket: str
     submit_queue_url: str
     catalog_queue_url: str
+    small_queue_url: str
     application_id: str
     log_uri: str
     glue_database: str
@@ -127,7 +128,6 @@ class ReconcileSettings:
     table: str
     submit_queue_url: str
     catalog_queue_url: str
-    small_queue_url: str
     run_limit_minutes: int
 
 

@@ -66,7 +66,8 @@ class JobEnd:
         """A run, or an erasure, that is at work. The joint job, which the schedule and its events
         look at, tells of its runs; what has a job of its own is looked after by itself, and a small
         batch by the function that works it."""
-        if record.lane == Lane.SMALL:
+        if record.lane == Lane.SMALL:  # which the index does not tell whoever asks for it
+            self.queues.pass_on(record)
             return False
         job = self.runs.get(THE_JOB)
         if job is not None and job.job_run_id == record.job_run_id:

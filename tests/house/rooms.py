@@ -19,7 +19,7 @@ DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.explore", "darkroo
 TABLE = {*DARKROOM, "functions.aws", "functions.runs"}  # of runs
 FUNCTIONS = {*TABLE, "functions.intake", "functions.unpacking", "functions.publication",
              "functions.erasure", "functions.submission", "functions.small_batches",
-             "emr_serverless_job", "functions.repair",
+             "functions.repair",
              "functions.web"}  # fmt: skip
 JOB = {*DARKROOM, "emr_serverless_job"}
 CLOUD = {"local_cloud", "local_cloud.access", "local_cloud.emr", "local_cloud.spark"}

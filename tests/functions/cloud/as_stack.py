@@ -1,17 +1,33 @@
-"""What the simulated cloud's resources are called in `template.yaml`."""
+"""Which functions take from the simulated cloud's queues, and what its resources are called in
+`template.yaml`."""
 
 from __future__ import annotations
 
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from functions import (
+    catalog_results,
+    collect_uploads,
+    small_job,
+    submit_job,
+    unpack_archive,
+)
 from local_cloud.access.asks import Place
 from local_cloud.access.of_stack import Resource
 from tests.functions.cloud.invocations import REGION
 
+HANDLERS = {
+    "uploads": collect_uploads,
+    "unpack": unpack_archive,
+    "submit": submit_job,
+    "small": small_job,
+    "catalog": catalog_results,
+}
 ROLES = {
     "uploads": "CollectUploadsRole",
     "unpack": "UnpackArchiveRole",
     "submit": "SubmitJobRole",
+    "small": "SmallJobRole",
     "catalog": "CatalogResultsRole",
 }
 _KEY = f"arn:aws:kms:{REGION}:{DEFAULT_ACCOUNT_ID}:key/data"
@@ -20,6 +36,7 @@ _QUEUES = {
     "UploadQueue": "uploads",
     "UnpackQueue": "unpack",
     "SubmitQueue": "submit",
+    "SmallQueue": "small",
     "CatalogQueue": "catalog",
     "UploadDeadLetters": "dead",
 }

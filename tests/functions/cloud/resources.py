@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,16 @@ import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from darkroom.layout import Run
 from functions import api_function as api
-from functions import catalog_results, collect_uploads, reconcile, submit_job, unpack_archive
+from functions import (
+    catalog_results,
+    collect_uploads,
+    reconcile,
+    small_job,
+    submit_job,
+    unpack_archive,
+)
 from functions.erasure import dead_letters
 from local_cloud.access.notes import note_stack
 from local_cloud.emr.jobs import Outcome
@@ -21,6 +30,7 @@ from local_cloud.emr.service import EmrServerless
 from tests.functions.cloud.as_stack import in_the_template
 from tests.functions.cloud.clients import NOW, client, session
 from tests.functions.cloud.invocations import REGION
+from tests.functions.cloud.job import do_the_run
 from tests.functions.cloud.world import STACK_TABLES, World
 
 
@@ -32,6 +42,18 @@ class NoRunner:
 
     def stop(self, job_run_id: str) -> None:
         """Nothing runs."""
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Does the work of `small_job` where no S3 can be reached by HTTP."""
+
+    world: World
+
+    def work(self, run: Run, expected: int | None, out_of_time: Callable[[], bool]) -> None:
+        with self.world.handling(""):
+            self.world.small_work(run, out_of_time)
+            do_the_run(self.world, run, expected)
 
 
 @contextmanager
@@ -51,6 +73,7 @@ def new_world(folder: Path) -> Iterator[World]:
         patch.setattr(dead_letters, "_WAIT_SECONDS", 0)
         patch.setattr(collect_uploads, "AT_ONCE", 1)  # in order: faults are counted by calls
         world = _resources(folder, patch)
+        patch.setattr(small_job, "worker", lambda: InMemory(world))
         NOW.append(world)
         try:
             yield world
@@ -86,7 +109,7 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     return world
 
 
-NO_QUEUES = dict.fromkeys(("unpack", "submit", "catalog", "dead"), "")
+NO_QUEUES = dict.fromkeys(("unpack", "submit", "small", "catalog", "dead"), "")
 
 
 def environment(application: str, urls: dict[str, str], topic: str, key: str) -> dict[str, str]:
@@ -101,6 +124,8 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "SUBMIT_QUEUE_URL": urls["submit"],
         "UNPACK_QUEUE_URL": urls["unpack"],
         "CATALOG_QUEUE_URL": urls["catalog"],
+        "SMALL_QUEUE_URL": urls["small"],
+        "SMALL_BATCH_IMAGES": "0",
         "QUIET_SECONDS": "0",
         "MARKER_SECONDS": "0",
         "MAX_AGE_SECONDS": "3600",
@@ -125,6 +150,7 @@ def environment(application: str, urls: dict[str, str], topic: str, key: str) ->
         "PRICE_VCPU_HOUR": "0.05",
         "PRICE_GB_HOUR": "0.005",
         "PRICE_STORAGE_GB_HOUR": "0.0001",
+        "PRICE_FUNCTION_GB_SECOND": "0.00001",
         "CURRENCY": "EUR",
         "RUN_LIMIT_MINUTES": "60",
     }
@@ -137,7 +163,8 @@ def _forget() -> None:
         collect_uploads.threads, collect_uploads.erased_uploads, unpack_archive.unpacker,
         submit_job.rules, submit_job.station, submit_job.erasures, catalog_results.completion,
         catalog_results.erasures,
-        reconcile.settings, reconcile.runs, reconcile.queues, api.service,
+        small_job.settings, small_job.runs, small_job.queues, reconcile.settings,
+        reconcile.runs, reconcile.queues, api.service,
     ):  # fmt: skip
         cached.cache_clear()
 

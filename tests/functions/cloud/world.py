@@ -23,7 +23,7 @@ import boto3
 from darkroom import manifest
 from darkroom.layout import Run
 from darkroom.manifest import Entry
-from functions import catalog_results, collect_uploads, reconcile, submit_job, unpack_archive
+from functions import reconcile
 from functions.aws.bucket import Bucket
 from functions.runs.queues import WorkQueues
 from functions.runs.records import RunRecord
@@ -31,7 +31,7 @@ from functions.runs.table import RunTable
 from local_cloud.access.asks import Call, call_of
 from local_cloud.access.notes import is_on, note
 from local_cloud.emr.service import EmrServerless
-from tests.functions.cloud.as_stack import PLACE, ROLES
+from tests.functions.cloud.as_stack import HANDLERS, PLACE, ROLES
 from tests.functions.cloud.invocations import Context, drain, sqs_record, waits
 from tests.functions.cloud.job import attempt_of, do_the_job
 
@@ -39,14 +39,8 @@ EVENTS = Path(__file__).parents[1] / "events"
 
 STACK_TABLES = ("features", "features_pca_versions", "rejected", "skipped", "results_csv")
 
-_HANDLERS = {
-    "uploads": collect_uploads,
-    "unpack": unpack_archive,
-    "submit": submit_job,
-    "catalog": catalog_results,
-}
 # S3 tells of uploads sooner than the shortest quiet period, which is none here
-_ORDER = ("uploads", "unpack", "uploads", "submit", "catalog")
+_ORDER = ("uploads", "unpack", "uploads", "submit", "small", "catalog")
 
 _NOTED: set[object] = set()
 
@@ -71,6 +65,7 @@ class World:
     sequence: int = 0
     job: Callable[[World, dict[str, Any]], None] = lambda world, job: do_the_job(world, job)
     job_fails: Callable[[int], bool] = lambda attempt: False
+    small_work: Callable[[Run, Callable[[], bool]], None] = lambda run, out_of_time: None
     pca_version: int = 1
     context: Context = field(default_factory=Context)
     topic: str = ""
@@ -170,7 +165,7 @@ class World:
         event = {"Records": [sqs_record(m["MessageId"], m["Body"]) for m in ordered]}
         with self.handling(ROLES[queue]):
             try:
-                answer = _HANDLERS[queue].handler(event, self.context)
+                answer = HANDLERS[queue].handler(event, self.context)
             except PlantedError:
                 return {message["MessageId"] for message in messages}
         return {item["itemIdentifier"] for item in answer["batchItemFailures"]}
@@ -201,7 +196,7 @@ class World:
                 note(self.role, PLACE.asks(_call(request)))
 
     def lose_messages(self) -> None:
-        for queue in ("unpack", "submit", "catalog"):
+        for queue in ("unpack", "submit", "small", "catalog"):
             drain(self.urls[queue])
 
     def note_call(self, name: str, status: int) -> None:
@@ -268,7 +263,7 @@ class World:
         moving = {"revision", "job", "job_share", "cost", "vcpu_hours", "memory_gb_hours",
                   "storage_gb_hours", "opened_at", "changed_at", "last_upload_at", "sealed_at",
                   "submitted_at", "client_token", "job_run_id", "uploads", "size_bytes",
-                  "parts"}  # fmt: skip
+                  "parts", "lane", "works_until", "function_gb_seconds"}  # fmt: skip
         records = {
             (record.batch, record.run): {
                 name: value for name, value in vars(record).items() if name not in moving

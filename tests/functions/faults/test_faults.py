@@ -59,12 +59,26 @@ def an_empty_batch(world: World) -> None:
     world.pump()
 
 
+def a_small_batch(world: World) -> None:
+    """In the function; after a fault there, on Spark."""
+    os.environ["SMALL_BATCH_IMAGES"] = "10"  # as `new_world` has set it, it is taken back
+    world.upload("spring/1.jpg")
+    world.upload("spring/broken.jpg")
+    world.pump()
+    left = world.record("spring")
+    if left.state == State.RUNNING:  # whoever worked it has died, and its time passes
+        world.runs.change(left, works_until=1.0)
+        world.reconcile()
+        world.pump()
+
+
 SCENARIOS: list[Scenario] = [
     a_batch_and_a_top_up,
     a_refit,
     a_job_that_fails_once,
     a_job_that_fails_twice,
     an_empty_batch,
+    a_small_batch,
 ]
 named = pytest.mark.parametrize(
     "scenario",
