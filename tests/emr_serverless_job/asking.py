@@ -39,7 +39,7 @@ def assert_balanced(account: Receipt, **counts: int) -> None:
 
 def snapshot(out: Path) -> dict[str, bytes]:
     store = LocalStore(out)
-    places = ("Results", "Results_PCA", "Rejected", "pca", "statistics")
+    places = ("Results", "Results_PCA", "Rejected", "Skipped", "Thumbnails", "pca", "statistics")
     return {key: store.read(key) for place in places for key in store.list(place)}
 
 

@@ -22,7 +22,9 @@ CORES = 2
 
 
 @contextmanager
-def local_stack(folder: Path, quiet_seconds: int = 3, name: str = NAME) -> Iterator[Stack]:
+def local_stack(
+    folder: Path, quiet_seconds: int = 3, name: str = NAME, **parameters: str
+) -> Iterator[Stack]:
     """With its state in `folder`, and a backbone that is quick. This process talks to it."""
     before = dict(os.environ)
     model = folder / "model" / "mobilenet_v2.onnx"
@@ -31,7 +33,7 @@ def local_stack(folder: Path, quiet_seconds: int = 3, name: str = NAME) -> Itera
     cloud = control.start(folder / "state", home(), None, CORES)
     try:
         control.use(cloud)
-        stack = deploy_locally(name, cloud, model, quiet_seconds)
+        stack = deploy_locally(name, cloud, model, quiet_seconds, parameters)
         control.settled(cloud)
         yield stack
     finally:
