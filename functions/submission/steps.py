@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import time
 
+from darkroom.errors import DarkroomError
 from darkroom.layout import JOBS
 from functions.erasure.right_of_way import Erasures
 from functions.runs.batch_complete import ClosingRules, closing_of
@@ -17,6 +18,9 @@ from functions.submission.job_runs import JobRuns
 from functions.submission.joint_job import JointJob
 from functions.submission.lane import lane_of
 from functions.submission.sealing import Sealer
+
+
+_MOST_TRIES = 5  # to write a manifest, that end without a word
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,15 @@ class Submission:
         since."""
         if record.prepared:
             return record
+        if record.preparing >= _MOST_TRIES:
+            raise DarkroomError(
+                f"its manifest could not be written: {_MOST_TRIES} tries were cut off, by "
+                "submit_job's memory or time limit; send smaller batches, or lower MaximumRunFiles"
+            )
         is_new = record.images is None
+        record = self.runs.change(record, preparing=record.preparing + 1)
         images = self.sealer.seal(record) if is_new else self.sealer.without_erased(record)
-        return self.runs.change(record, images=images, prepared=True, job="")
+        return self.runs.change(record, images=images, prepared=True, preparing=0, job="")
 
     def close_erasure(self, record: RunRecord) -> bool:
         """Take no further requests into the erasure, once no run is under way."""

@@ -180,9 +180,14 @@ def test_an_erased_image_is_nowhere(stack: Stack, cloud_folder: Path) -> None:
 def test_killed_processes_are_made_good(
     stack: Stack, cloud_folder: Path, photos: Callable[..., Path]
 ) -> None:
-    """`kill -9` of Spark and of every function's process, while the job runs."""
-    put_folder(stack, photos(12, "killed"), "killed", ready=True)
+    """`kill -9` of Spark and of every function's process, while a job of two runs is at work and an
+    erasure waits for it. A job that dies so is no run's fault: each has its first attempt still."""
+    both = ("killed", "killed too")
+    for number, batch in enumerate(both):
+        put_folder(stack, photos(12, batch, first=700 + 50 * number), batch, ready=True)
     in_state(stack, "killed", State.RUNNING)
+    key = next(key for key in _keys(stack, "killed/") if key.endswith("/700.jpg"))
+    assert darkroom("erase", "--key", key, "--yes", "--no-wait", "--why", "case 10").returncode == 0
     pid = cloud_folder / "state" / "jobs" / chosen(stack, "killed", None).job_run_id / "pid"
     until(lambda: pid.is_file() and pid.read_text())
     spark = int(pid.read_text())
@@ -191,9 +196,13 @@ def test_killed_processes_are_made_good(
     for function in functions:
         os.kill(function, signal.SIGKILL)
     os.killpg(spark, signal.SIGKILL)
-    done = finished(stack, "killed")
-    assert (done.state, done.attempt, done.processed) == (State.DONE, 2, 12)
-    assert len(stack.results.list(Run("killed", 1).results)) == 1
+    for batch in both:
+        done = finished(stack, batch)
+        assert done.state == State.DONE
+        assert len(stack.results.list(Run(batch, 1).results)) == 1
+    erasure = list(stack.runs.of_batch(ERASURES))[-1]
+    assert finished(stack, ERASURES, erasure.run).state == State.DONE
+    assert traces(cloud_folder / "state", [key, digest(jpeg(700))]) == []
 
 
 def children(pid: int) -> set[int]:
