@@ -19,7 +19,7 @@ from cli.terminal.say import json_text, rewind, say, say_json
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.layout import Run
 from functions.publication.job_watch import JobWatch
-from functions.runs.records import FINISHED, RunRecord, State
+from functions.runs.records import FINISHED, Lane, RunRecord, State
 from functions.runs.wording import as_json, title, words
 from local_cloud import control
 
@@ -126,6 +126,12 @@ def logs(batch: str, run: int | None, stack_name: str) -> None:
     record = chosen(stack, batch, run)
     if not record.job_run_id:
         raise UsageError(f"no job has been started yet: {words(record, stack.closing_rules)}")
+    if record.lane == Lane.SMALL:
+        raise UsageError(
+            "a function worked it, no Spark job: in AWS its log is in CloudWatch, "
+            f"/darkroom/{stack_name}/small-job, request {record.job_run_id}; on this machine it is "
+            "in the cloud's server.log"
+        )
     watch = JobWatch(None, stack.outputs["ApplicationId"], stack.artifacts, "logs")
     log = watch.log(record.job_run_id)
     if not log:

@@ -180,9 +180,11 @@ def test_an_erased_image_is_nowhere(stack: Stack, cloud_folder: Path) -> None:
 def test_killed_processes_are_made_good(
     stack: Stack, cloud_folder: Path, photos: Callable[..., Path]
 ) -> None:
-    """`kill -9` of Spark and of every function's process, while a job of two runs is at work and an
-    erasure waits for it. A job that dies so is no run's fault: each has its first attempt still."""
+    """`kill -9` of Spark and of every function's process, while the job of two runs, which were
+    closed during another, is at work and an erasure waits for it."""
     both = ("killed", "killed too")
+    put_folder(stack, photos(40, "before", first=900), "before", ready=True)
+    in_state(stack, "before", State.RUNNING)
     for number, batch in enumerate(both):
         put_folder(stack, photos(12, batch, first=700 + 50 * number), batch, ready=True)
     in_state(stack, "killed", State.RUNNING)

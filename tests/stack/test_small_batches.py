@@ -46,6 +46,8 @@ def test_both_lanes_at_once_and_an_erasure(
     assert all(record.cost and record.cost < 0.01 for record in records.values())
     assert {record.processed for record in records.values()} == {40, 10}
 
+    assert "request" in darkroom("logs", "small-1").stderr
+
     gone, content = "small-1/Pêche plate/200.jpg", digest(jpeg(200))
     assert traces(folder / "state", [gone, content])
     erased = darkroom("erase", "--key", gone, "--yes", "--why", "case 9")
