@@ -2,9 +2,9 @@
 
     python -m benchmarks.lanes [--images N]
 
-1, 10 and 100 batches are dropped side by side, each of 100 pictures, with a marker; and all of their
-pictures as one batch. Then batches of 1 to 1,000 pictures, each to the Spark job and to the function
-for small batches.
+Batches of 1 to 1,000 pictures, each to the Spark job and to the function for small batches. Then 1,
+10 and 100 batches, dropped side by side, each of 100 pictures, with a marker; and all of their
+pictures as one batch.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import argparse
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -34,19 +35,20 @@ from local_cloud import control
 BATCHES = (1, 10, 100)
 SIZES = (1, 10, 100, 1000)
 METHOD = """\
-`together`: 1, 10 and 100 batches of 100 JPEGs of 100x100, sent side by side to a stack on the local
-cloud with the default backbone, each with a `_READY` marker after its last picture; one after the
-other of the three; then the pictures of all as one batch. `jobs` are EMR Serverless jobs, `seconds`
-from the first upload until the last batch is done, `job_seconds` those of all jobs together, `cost`
-what the stack says (us-east-1's prices, local seconds). `alone_seconds` is the time of one such batch
-by itself, times their number: what it would take with a job for each, one after the other; `ratio`
-how many times as long that is. `cost_ratio`: the 100 batches against the one.
-`lanes`: a batch of so many of these pictures, alone, on Spark (`SmallBatchImages` 0), then in the
-function (1,000); `seconds` from its closing until it is done, twice, the better one.
-`crossover`: computed. The function's seconds are a start and so many an image, a line through 100 and
-1,000; in AWS it is assumed to take 1.7 of the time, as it has 1.7 vCPUs of ARM for these 2 cores, and
-to start in `cold_start_seconds`. A small Spark job there takes 150 s and 0.016 USD whatever it does
-(measured before), and then so much an image as here, on 14 vCPUs instead of 2."""
+`lanes`: a batch of so many JPEGs of 100x100, alone on a new stack on the local cloud with the
+default backbone, in the Spark job (`SmallBatchImages` 0), then on another in the function
+(1,000); `seconds` from its closing until it is done, twice, the better one; `cost` what the
+stack says (us-east-1's prices, local seconds).
+`together`: 1, 10 and 100 batches of 100 such pictures, on a third, sent side by side, each with
+a `_READY` marker after its last; one after the other of the three; then the pictures of all as
+one batch. `jobs` are EMR Serverless jobs, `seconds` from the first upload until the last batch
+is done, `job_seconds` those of all jobs together. `alone_seconds` is the time of one such batch
+by itself, times their number: what it would take with a job for each, one after the other;
+`ratio` how many times as long that is. `cost_ratio`: the 100 batches against the one.
+`crossover`: computed. The function's seconds are a start and so many an image, a line through
+100 and 1,000; in AWS it is assumed to take 1.7 times as long (1.7 vCPUs of ARM for these 2
+cores), after `cold_start_seconds`. A small Spark job there takes 150 s and 0.016 USD whatever
+it does, and then so much an image as here, on 14 vCPUs instead of 2."""
 _AWS_SPARK_SECONDS, _AWS_SPARK_COST = 150, 0.016
 _AWS_SLOWER, _AWS_FASTER = 1.7, 7
 _COLD_START_SECONDS = 6  # imports, model and decoders of 240 MB of packages
@@ -161,21 +163,31 @@ def main() -> None:
     try:
         make_pictures(scratch / "pictures", max(images * BATCHES[-1], SIZES[-1]))
         pictures = sorted(scratch.rglob("*.jpg"))
-        cloud = control.start(scratch / "cloud", home(), None, os.cpu_count() or 1)
-        try:
-            control.use(cloud)
-            numbers = _numbers(cloud, pictures, images)
-        finally:
-            control.stop(scratch / "cloud")
+        lanes = []
+        for lane, most in ((Lane.SPARK, 0), (Lane.SMALL, SIZES[-1])):
+            with new_stack(scratch / lane, most) as stack:
+                lanes += alone(stack, pictures, lane)
+        with new_stack(scratch / "together", 0) as stack:
+            numbers = all_at_once(stack, pictures, images)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    save("lanes", METHOD, numbers)
+    save("lanes", METHOD, {"lanes": lanes, "crossover": crossover(lanes), **numbers})
 
 
-def _numbers(cloud: control.LocalCloud, pictures: Sequence[Path], images: int) -> dict[str, Any]:
-    model = ensure_model().path
-    stack = deploy_locally("darkroom-bench", cloud, model, quiet_seconds=10)
-    lanes = alone(stack, pictures, Lane.SPARK)
+@contextmanager
+def new_stack(folder: Path, small_batch_images: int) -> Iterator[Stack]:
+    """A stack on a local cloud of its own, where nothing was worked before."""
+    cloud = control.start(folder, home(), None, os.cpu_count() or 1)
+    try:
+        control.use(cloud)
+        more = {"SmallBatchImages": str(small_batch_images)}
+        yield deploy_locally("darkroom-bench", cloud, ensure_model().path, 10, more)
+    finally:
+        control.stop(folder)
+
+
+def all_at_once(stack: Stack, pictures: Sequence[Path], images: int) -> dict[str, Any]:
+    """The numbers of many batches, and of the same pictures in one."""
     rows = [
         together(stack, pictures[:images], [f"of-{count}-{n:03}" for n in range(count)])
         for count in BATCHES
@@ -184,16 +196,8 @@ def _numbers(cloud: control.LocalCloud, pictures: Sequence[Path], images: int) -
     for row in rows:
         row["alone_seconds"] = round(rows[0]["seconds"] * row["batches"], 1)
         row["ratio"] = round(row["alone_seconds"] / row["seconds"], 1)
-    most = {"SmallBatchImages": str(SIZES[-1])}
-    stack = deploy_locally("darkroom-bench", cloud, model, None, most)
-    lanes += alone(stack, pictures, Lane.SMALL)
-    return {
-        "together": rows,
-        "whole": whole,
-        "cost_ratio": round(rows[-1]["cost"] / whole["cost"], 2),
-        "lanes": lanes,
-        "crossover": crossover(lanes),
-    }
+    ratio = round(rows[-1]["cost"] / whole["cost"], 2)
+    return {"together": rows, "whole": whole, "cost_ratio": ratio}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -70,7 +71,10 @@ def count_stored(
         return {}
     task = _CountTask(requests[0].output)
     store = open_store(requests[0].output)
-    works = {request.run: files_of(store, request.run) for request in requests}
+    runs = [request.run for request in requests]
+    works = dict(
+        zip(runs, read_ahead(partial(files_of, store), runs, store.read_ahead), strict=True)
+    )
     counted = run_apart(engine, task, works, _COUNTS)
     accounts: dict[Run, Receipt | Exception] = {}
     for request in requests:

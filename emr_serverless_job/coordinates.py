@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain
 from operator import add
 from typing import Any
 
 import pyarrow as pa
 
 from darkroom.coordinates import pca, statistics
-from darkroom.coordinates.corpus import merged_statistics, project_file, statistics_of_files
+from darkroom.coordinates.corpus import (
+    features_of_files,
+    merged_statistics,
+    project_file,
+    statistics_of_files,
+)
 from darkroom.coordinates.statistics import Statistics
 from darkroom.coordinates.versions import (
     Version,
@@ -23,6 +29,7 @@ from darkroom.layout import Run
 from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote
 from darkroom.storage.opening import open_store
+from darkroom.storage.read_ahead import read_ahead
 from emr_serverless_job.engine import Engine, Shared, rows_of
 from emr_serverless_job.keep_or_refit import decide
 from emr_serverless_job.request import Request
@@ -67,7 +74,8 @@ def _corpus_statistics(
 ) -> Statistics:
     """Those of all runs; each new one's share is stored for those that come later."""
     store = open_store(output)
-    files = {run: store.list(run.results, ".parquet") for run in own}
+    listed = read_ahead(lambda run: store.list(run.results, ".parquet"), own, store.read_ahead)
+    files = dict(zip(own, listed, strict=True))
     small = [run for run in own if 0 < len(files[run]) <= _FILES_OF_A_SMALL_RUN]
     shares = [_of_small_runs(engine, output, {run: files[run] for run in small})]
     for run in own:
@@ -85,7 +93,7 @@ def _of_small_runs(
     engine: Engine, output: str, files: Mapping[Run, list[str]]
 ) -> Statistics | None:
     """The sum over runs of a few files; tasks store each run's share, and hand on their sum, since
-    a share has 6.5 MB for 1280 dimensions."""
+    a share has up to 6.5 MB for 1280 dimensions."""
     runs = list(files)
     tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(runs))
     if not tasks:
@@ -116,13 +124,15 @@ def _summed(rows: Iterable[Mapping[str, Any]]) -> Statistics | None:
 def project_runs(engine: Engine, output: str, runs: list[Run], version: Version) -> None:
     """Write the runs' coordinates under the version, a file for each features file."""
     store = open_store(output)
-    pairs: list[tuple[str, str]] = []
-    for run in runs:
+
+    def prepared(run: Run) -> list[tuple[str, str]]:
         folder = run.results_pca(version.number)
         sources = store.list(run.results, ".parquet")
         targets = [f"{folder}/{source.rpartition('/')[2]}" for source in sources]
         store.delete(sorted(set(store.list(folder)) - set(targets)))  # of an earlier attempt
-        pairs += zip(sources, targets, strict=True)
+        return list(zip(sources, targets, strict=True))
+
+    pairs = list(chain.from_iterable(read_ahead(prepared, runs, store.read_ahead)))
     if not pairs:
         return
     basis = engine.share(pca.pack(version.basis))
@@ -165,9 +175,10 @@ class _SmallRunsTask:
         store, merged = open_store(self.output), None
         for row in rows_of(batches):
             for files, key in zip(_list(row["files"]), _list(row["shares"]), strict=True):
-                share = statistics_of_files(store, _strings(files))
-                if share is not None:
-                    store.write(str(key), statistics.pack(share))
+                features = features_of_files(store, _strings(files))
+                if features is not None:
+                    store.write(str(key), statistics.pack_share(features))
+                    share = statistics.statistics_of(features)
                     merged = share if merged is None else merged + share
         if merged is not None:
             packed = pa.array([statistics.pack(merged)], pa.binary())

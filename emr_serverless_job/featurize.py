@@ -21,6 +21,7 @@ from darkroom.layout import Run, part_file
 from darkroom.manifest import Entry
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import read_columns, to_parquet
+from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 from emr_serverless_job.apart import WHOSE, run_apart
 from emr_serverless_job.engine import Engine, Shared, Tally, rows_of
@@ -72,7 +73,9 @@ def featurize_runs(
     with reporting(told):
         if any(request.reader == "binaryFile" for request in requests):
             return {request.run: _on_content(engine, task, request) for request in requests}
-        works = {request.run: _work(request) for request in requests}
+        depth = open_store(requests[0].output).read_ahead
+        prepared = read_ahead(_work, requests, depth)
+        works = {request.run: work for request, work in zip(requests, prepared, strict=True)}
         outcome = run_apart(engine, _ManifestTask(task), works, _REPORT, _tried)
     return {run: _featurized(rows) for run, rows in outcome.items()}
 

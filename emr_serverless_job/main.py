@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from time import time
 
 from pyspark.sql import SparkSession
@@ -33,11 +34,14 @@ from darkroom.manifest import Entry
 from darkroom.regions import region_of, require_eu
 from darkroom.run.progress import ProgressNote
 from darkroom.storage.opening import open_store, read_uri
+from darkroom.storage.read_ahead import read_ahead
 from emr_serverless_job.erase import parse_erasure, run_erasure
 from emr_serverless_job.listing import list_store
 from emr_serverless_job.on_spark import OnSpark
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import Ended, require_entries, require_model, run_jobs
+
+_MANIFESTS_AT_ONCE = 16
 
 Work = Callable[[SparkSession], int]  # how many runs failed
 
@@ -81,15 +85,26 @@ def parse(arguments: Sequence[str]) -> Asked:
     asked = Asked([], [])
     alike = _alike(options, runs[0][0])
     require_model(alike)
-    for run, expected in runs:
-        try:
-            entries = manifest.latest(_entries_of(options, run))
-            request = replace(alike, run=run, entries=entries, expected=expected)
-            require_entries(request)
-            asked.requests.append(request)
-        except DarkroomError as error:
-            asked.failed.append(Ended(run, error=error))
+    read = read_ahead(partial(_request, options, alike), runs, _MANIFESTS_AT_ONCE)
+    for found in read:
+        if isinstance(found, Ended):
+            asked.failed.append(found)
+        else:
+            asked.requests.append(found)
     return asked
+
+
+def _request(
+    options: argparse.Namespace, alike: Request, run: tuple[Run, int | None]
+) -> Request | Ended:
+    """What is to be done with a run; or why it cannot even be begun."""
+    try:
+        entries = manifest.latest(_entries_of(options, run[0]))
+        request = replace(alike, run=run[0], entries=entries, expected=run[1])
+        require_entries(request)
+    except DarkroomError as error:
+        return Ended(run[0], error=error)
+    return request
 
 
 def _alike(options: argparse.Namespace, run: Run) -> Request:

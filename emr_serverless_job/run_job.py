@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from darkroom.coordinates.versions import current_version, require_backbone
@@ -14,6 +14,7 @@ from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote, Receipt
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import from_parquet, to_parquet
+from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_runs
@@ -129,15 +130,24 @@ def _place_and_account(
         note = _place(engine, requests, store)
         clock.lap("pca")
         now = utc_now()
-        for run, account in accounts.items():
-            seconds = {**account.seconds, **clock.seconds}
-            told = replace(account, pca=note, seconds=seconds, finished_at=now)
-            store.write(run.receipt, receipt.pack(told))
-            accounts[run] = told
+        seconds = clock.seconds
+        accounts = {
+            run: replace(told, pca=note, seconds={**told.seconds, **seconds}, finished_at=now)
+            for run, told in accounts.items()
+        }
+        _write_receipts(store, accounts)
         current = current_version(store)
         if note is None or current is None or note.version == current.number:
             break
     return accounts
+
+
+def _write_receipts(store: Store, accounts: Mapping[Run, Receipt]) -> None:
+    def write(run: Run) -> None:
+        store.write(run.receipt, receipt.pack(accounts[run]))
+
+    for _ in read_ahead(write, accounts, store.read_ahead):
+        pass
 
 
 def _place(engine: Engine, requests: Sequence[Request], store: Store) -> PcaNote | None:

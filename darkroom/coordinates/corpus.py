@@ -19,6 +19,13 @@ from darkroom.storage.store import Store
 _ROWS_AT_ONCE = 1024  # a part has fewer, and a Gram matrix of 13 MB costs more than they do
 
 
+def features_of_files(store: Store, keys: Iterable[str]) -> NDArray[np.float32] | None:
+    """The features `(n, d)` of few files, in order; None where they have no rows."""
+    read = (vectors_of(from_parquet(store.read(key), ["features"])["features"]) for key in keys)
+    filled = [several for several in read if len(several)]
+    return np.concatenate(filled) if filled else None
+
+
 def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
     """The merged statistics of features files; None where they have no rows."""
     merged: Statistics | None = None

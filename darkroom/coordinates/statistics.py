@@ -58,9 +58,22 @@ def pack(statistics: Statistics) -> bytes:
     return buffer.getvalue()
 
 
+def pack_share(features: NDArray[np.float32]) -> bytes:
+    """The statistics of `(n, d)` features, as `pack` has them; of few, as an .npz of the features
+    themselves, which are less: 0.5 MB instead of 6.5 for a hundred of 1280."""
+    few, dimensions = features.shape
+    if few > dimensions // 4:
+        return pack(statistics_of(features))
+    buffer = io.BytesIO()
+    np.savez(buffer, features=features)
+    return buffer.getvalue()
+
+
 def unpack(data: bytes) -> Statistics:
-    """The statistics that `pack` wrote, bit for bit."""
+    """The statistics that `pack` or `pack_share` wrote, bit for bit."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        if "features" in arrays:
+            return statistics_of(arrays["features"])
         total = arrays["total"]
         gram = np.zeros((len(total), len(total)))
         gram[np.triu_indices(len(total))] = arrays["upper"]

@@ -19,7 +19,6 @@ from functions.submission.joint_job import JointJob
 from functions.submission.lane import lane_of
 from functions.submission.sealing import Sealer
 
-
 _MOST_TRIES = 5  # to write a manifest, that end without a word
 
 

@@ -103,3 +103,13 @@ def test_a_basis_survives_storage_bit_for_bit() -> None:
     after = pca.unpack(pca.pack(before))
     assert np.array_equal(after.components, before.components)
     assert after.rank == before.rank
+
+
+@pytest.mark.parametrize("count", [1, 10, 16, 17, 400])
+def test_a_share_is_kept_as_what_is_less(count: int) -> None:
+    """As features or as their sums: what is read again is the same, bit for bit."""
+    features = np.random.default_rng(count).normal(size=(count, 64)).astype(np.float32)
+    kept = statistics.pack_share(features)
+    sums = statistics.pack(statistics.statistics_of(features))
+    assert len(kept) <= len(sums)
+    assert statistics.pack(statistics.unpack(kept)) == sums
