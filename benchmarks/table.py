@@ -75,7 +75,9 @@ def _against(numbers: dict[str, Any]) -> str:
 
 
 def _of_the_cloud() -> list[Row]:
-    many = _numbers("lanes")["rows"][-1]
+    lanes = _numbers("lanes")
+    many, aws = lanes["together"][-1], lanes["crossover"]
+    small = {row["lane"]: row for row in lanes["lanes"] if row["images"] == 100}
     whole, csv, gone = _numbers("end_to_end"), _numbers("csv_export"), _numbers("erasure")
     return [
         (
@@ -88,8 +90,15 @@ def _of_the_cloud() -> list[Row]:
         (
             f"{many['batches']} batches of 100 photos of 100x100, dropped at once, local cloud",
             f"{many['seconds']:.0f} s, {many['jobs']} jobs; with a job each, one after the other: "
-            f"{many['alone_seconds']:.0f} s",
-            "3 jobs",
+            f"{many['alone_seconds']:.0f} s; {lanes['cost_ratio']} times the cost of one batch",
+            "3 jobs, 1.5 times",
+        ),
+        (
+            "a batch of 100 of them, from its closing until it is done, in the function for small "
+            "batches; on Spark",
+            f"{small['small']['seconds']} s; {small['spark']['seconds']} s, local cloud (in AWS "
+            f"{aws['aws_seconds_of_100']:.0f} s and 150 s, computed)",
+            "10 s; 20 s in AWS",
         ),
         (
             f"CSV of {csv['rows']:,} rows x 50",

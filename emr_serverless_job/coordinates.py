@@ -16,6 +16,7 @@ from darkroom.coordinates.corpus import (
     features_of_files,
     merged_statistics,
     project_file,
+    runs_with_share,
     statistics_of_files,
 )
 from darkroom.coordinates.statistics import Statistics
@@ -26,7 +27,6 @@ from darkroom.coordinates.versions import (
 )
 from darkroom.images.backbone import backbone_id
 from darkroom.layout import Run
-from darkroom.run import receipt
 from darkroom.run.receipt import PcaNote
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
@@ -57,7 +57,7 @@ def place_runs(engine: Engine, requests: Sequence[Request], earlier: list[Run]) 
         decision = replace(decision, version=claim(store, backbone, runs, merged, decision.version))
         project_runs(engine, asked.output, runs, decision.version)
         publish(store, backbone, decision.version)
-        meanwhile = [run for run in receipt.done_runs(store) if run not in runs]
+        meanwhile = [run for run in runs_with_share(store) if run not in runs]
         project_runs(engine, asked.output, meanwhile, decision.version)
     else:
         project_runs(engine, asked.output, own, decision.version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from darkroom.coordinates.corpus import runs_with_share
 from darkroom.coordinates.versions import current_version, require_backbone
 from darkroom.errors import ConflictError, LostAnswerError, UsageError
 from darkroom.images.backbone import backbone_id, load_backbone
@@ -153,7 +154,7 @@ def _write_receipts(store: Store, accounts: Mapping[Run, Receipt]) -> None:
 def _place(engine: Engine, requests: Sequence[Request], store: Store) -> PcaNote | None:
     own = {request.run for request in requests}
     for attempt in range(1, _PLACEMENT_TRIES + 1):
-        earlier = [run for run in receipt.done_runs(store) if run not in own]
+        earlier = [run for run in runs_with_share(store) if run not in own]
         try:
             return place_runs(engine, requests, earlier)
         except (ConflictError, LostAnswerError):

@@ -30,6 +30,8 @@ from functions.submission.joint_job import JointJob
 from functions.submission.sealing import Sealer
 from functions.submission.steps import Submission
 
+_MOST_DELIVERIES = 5  # then a message is a dead letter
+
 processor = message_processor()
 
 
@@ -55,7 +57,7 @@ def erasures() -> Erasures:
 
 
 @cache
-def station() -> Station:
+def submission() -> Submission:
     """Built once per process."""
     settings = read_settings(SubmitSettings, os.environ)
     runs, queues = erasures().runs, erasures().queues
@@ -63,14 +65,20 @@ def station() -> Station:
     jobs = JobRuns(boto3.client("emr-serverless"), settings)
     joint = JointJob(runs, queues, jobs, report)
     small = settings.small_batch_images
-    submission = Submission(runs, erasures(), sealer, jobs, joint, rules(), small, report)
+    return Submission(runs, erasures(), sealer, jobs, joint, rules(), small, report)
+
+
+@cache
+def station() -> Station:
+    """Built once per process."""
+    steps = submission()
     return Station(
-        runs,
-        queues,
-        submission.steps,
-        submission.erasure_steps,
-        submission.job_steps,
-        submission.fail,
+        steps.runs,
+        erasures().queues,
+        steps.steps,
+        steps.erasure_steps,
+        steps.job_steps,
+        steps.fail,
     )
 
 
@@ -78,6 +86,8 @@ def station() -> Station:
 def look_at(record: SQSRecord) -> None:
     """Advance one run; a timer comes again as long as the run is open."""
     work = work_in(record.body)
+    if int(record.attributes.approximate_receive_count or 1) >= _MOST_DELIVERIES:
+        submission().give_up(work.run)
     left = advance(work.run, station())
     if left is not None and left.state == State.FAILED:  # others may have waited for it
         erasures().release() if work.run.batch == ERASURES else erasures().wake()

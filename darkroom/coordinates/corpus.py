@@ -12,7 +12,7 @@ from darkroom.coordinates.pca import Pca
 from darkroom.coordinates.statistics import Statistics, statistics_of, unpack
 from darkroom.coordinates.vectors import vector_column, vectors_of
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import Run
+from darkroom.layout import Run, run_of
 from darkroom.storage.parquet import PCA_SCHEMA, from_parquet, to_parquet
 from darkroom.storage.store import Store
 
@@ -45,6 +45,14 @@ def _with(merged: Statistics | None, vectors: list[NDArray[np.float32]]) -> Stat
         return merged
     share = statistics_of(np.concatenate(filled))
     return share if merged is None else merged + share
+
+
+def runs_with_share(store: Store) -> list[Run]:
+    """The runs that have a part in the corpus, by the names of their files alone: those with a
+    receipt and with a stored share, which none has whose receipt does not balance."""
+    receipts = set(store.list("receipts", ".json"))
+    shares = map(run_of, store.list("statistics", ".npz"))
+    return sorted(run for run in shares if run.receipt in receipts)
 
 
 def merged_statistics(

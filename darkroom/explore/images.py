@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import groupby
 from threading import Lock
 
 import numpy as np
@@ -22,6 +23,7 @@ from darkroom.storage.store import Store
 _COLUMNS = ["path", "label", "content_sha256", "pca"]
 CACHED_BYTES = 200 * 1024 * 1024
 _FILES_AHEAD = 16
+_RUNS_AHEAD = 8
 _ROWS = pa.schema({"path": pa.string(), "label": pa.string(), "content_sha256": pa.string()})
 
 
@@ -102,22 +104,30 @@ def read_points(store: Store, run: Run, version: int) -> Points:
 
 def newest_only(points: Sequence[Points]) -> list[Points]:
     """Without the images that a later run of their batch has anew: they were uploaded again."""
-    kept, newer = [], dict[str, list[pa.ChunkedArray]]()
-    for run in sorted(points, key=lambda run: run.run, reverse=True):
-        later = newer.setdefault(run.run.batch, [])
-        known = pa.chunked_array([c for paths in later for c in paths.chunks], pa.string())
-        kept.append(_without(run, known) if later else run)
-        later.append(run.rows["path"])
-    return sorted(kept, key=lambda run: run.run)
+    batches = groupby(sorted(points, key=lambda run: run.run), lambda run: run.run.batch)
+    return [run for _, runs in batches for run in _newest_of_batch(list(runs))]
 
 
-def _without(points: Points, paths: pa.ChunkedArray) -> Points:
-    stays = pc.invert(pc.is_in(points.rows["path"], paths))
-    if pc.all(stays).as_py() is not False:
+def _newest_of_batch(runs: list[Points]) -> list[Points]:
+    """The same for runs of one batch, oldest first: each path's last run is found in one pass."""
+    if len(runs) == 1:
+        return runs
+    names = pa.chunked_array([c for run in runs for c in run.rows["path"].chunks], pa.string())
+    encoded = pc.dictionary_encode(names).unify_dictionaries().combine_chunks()
+    paths = encoded.indices.to_numpy(zero_copy_only=False)
+    counts = [run.rows.num_rows for run in runs]
+    whose = np.repeat(np.arange(len(runs)), counts)
+    newest = np.zeros(len(encoded.dictionary), np.int64)
+    newest[paths] = whose  # of several, the last is kept
+    stays = np.split(newest[paths] == whose, np.cumsum(counts)[:-1])
+    return [_only(run, mask) for run, mask in zip(runs, stays, strict=True)]
+
+
+def _only(points: Points, mask: NDArray[np.bool_]) -> Points:
+    if mask.all():
         return points
-    mask = stays.to_numpy(zero_copy_only=False)
     counts = np.bincount(points.part_numbers[mask], minlength=len(points.parts))
-    rows, vectors = points.rows.filter(stays), points.vectors[mask]
+    rows, vectors = points.rows.filter(pa.array(mask)), points.vectors[mask]
     return Points(points.run, rows, vectors, points.parts, tuple(map(int, counts)))
 
 
@@ -137,26 +147,30 @@ class PointCache:
 
     store: Store
     most_bytes: int = CACHED_BYTES
-    _kept: OrderedDict[tuple[Seen, int], Points] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[Run, tuple[Seen, int, Points]] = field(default_factory=OrderedDict)
+    _bytes: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def points(self, runs: Iterable[Seen], version: int) -> Iterator[Points]:
-        """The runs' points in a PCA version, a run at a time."""
-        for seen in runs:
-            yield self._of(seen, version)
+        """The runs' points in a PCA version, in order; what is not kept is read side by side."""
+        yield from read_ahead(partial(self._of, version), runs, _RUNS_AHEAD)
 
-    def _of(self, seen: Seen, version: int) -> Points:
+    def _of(self, version: int, seen: Seen) -> Points:
         with self._lock:
-            known = self._kept.get((seen, version))
-            if known is not None:
-                self._kept.move_to_end((seen, version))
-                return known
-            read = read_points(self.store, seen.run, version)
-            if seen.images not in (None, len(read)):  # a job is still writing its coordinates
-                return read
-            for key in [key for key in self._kept if key[0].run == seen.run]:
-                del self._kept[key]  # an older state of the same run
-            self._kept[seen, version] = read
-            while self._kept and sum(p.size_bytes for p in self._kept.values()) > self.most_bytes:
-                self._kept.popitem(last=False)
-            return read
+            known = self._kept.get(seen.run)
+            if known is not None and known[:2] == (seen, version):
+                self._kept.move_to_end(seen.run)
+                return known[2]
+        read = read_points(self.store, seen.run, version)
+        if seen.images in (None, len(read)):  # else a job is still writing its coordinates
+            with self._lock:
+                self._keep(seen, version, read)
+        return read
+
+    def _keep(self, seen: Seen, version: int, read: Points) -> None:
+        older = self._kept.pop(seen.run, None)
+        self._bytes += read.size_bytes - (older[2].size_bytes if older is not None else 0)
+        self._kept[seen.run] = seen, version, read
+        while self._bytes > self.most_bytes:
+            _, (_, _, gone) = self._kept.popitem(last=False)
+            self._bytes -= gone.size_bytes

@@ -23,7 +23,7 @@ from functions.aws.bucket import Bucket
 from functions.erasure.dead_letters import UploadDeadLetters
 from functions.erasure.signing import KmsSigner
 from functions.intake.uploads import Upload
-from functions.publication.csv_writer import Progress
+from functions.publication.csv_writer import Progress, left_of
 from functions.publication.steps import Completion
 from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
@@ -92,7 +92,9 @@ class ErasureCompletion:
         refitted = done.version > catalog.current_version()
         runs = [run for run in finished if refitted or run in done.csv]
         catalog.add_coordinates(done.version, runs)
-        for run in runs:
+        for number, run in enumerate(left_of(runs, done.version, earlier)):
+            if number and self.runs.out_of_time():
+                return Progress.before(run, done.version)
             stopped = writer.export(
                 run, done.version, earlier, self.runs.out_of_time, erasure=int(done.ended_at)
             )

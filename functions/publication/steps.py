@@ -18,7 +18,7 @@ from darkroom.run import receipt
 from darkroom.run.receipt import Duplicates, Receipt
 from functions.aws.isolation import is_of_the_moment
 from functions.aws.observability import logger
-from functions.publication.csv_writer import CsvWriter, Progress
+from functions.publication.csv_writer import CsvWriter, Progress, left_of
 from functions.publication.glue_catalog import GlueCatalog
 from functions.publication.job_end import JobEnd, with_bill
 from functions.publication.job_watch import JobWatch
@@ -114,7 +114,9 @@ class Completion:
             if version > self.catalog.current_version():
                 runs += [run for run in receipt.done_runs(self.csv.results) if run != record.key]
             self.catalog.add_coordinates(version, runs)
-            for run in runs:
+            for number, run in enumerate(left_of(runs, version, earlier)):
+                if number and self.out_of_time():
+                    return Progress.before(run, version)
                 stopped = self._export(run, version, earlier, is_own=run == record.key)
                 if stopped is not None:
                     return stopped

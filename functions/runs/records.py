@@ -47,11 +47,10 @@ class RunRecord:
     condition of the next. The billed hours are of all attempts up to `billed_attempt`. An erasure
     is a run too, of the batch `ERASURES`; its `requests` say who asked for it, when and why.
 
-    `prepared`: the manifest is written, and the run can go into a job; `preparing` are the tries to
-    write it that nobody has ended. `job` is the id of the one that has taken it, of whose bill
-    `job_share` is its own; `most_beside` is how many others may be in its next one, since the last
-    died with so many that nobody knows whose fault it was. The job that is under way is a record
-    too, of the batch `JOBS`; its `members` are the runs in it.
+    `prepared`: the manifest is written, and the run can go into a job. `job` is the id of the one
+    that has taken it, of whose bill `job_share` is its own; `most_beside` is how many others may be
+    in its next one, since the last died with so many that nobody knows whose fault it was. The job
+    that is under way is a record too, of the batch `JOBS`; its `members` are the runs in it.
 
     `lane` is what works the run, where that is not Spark from the first: `SMALL` until the function
     `works_until`, `SPARK` for what it could not end.
@@ -78,7 +77,6 @@ class RunRecord:
     sealed_at: float = 0
     images: int | None = None
     prepared: bool = False
-    preparing: int = 0
     lane: str = ""
     works_until: float = 0
     job: str = ""

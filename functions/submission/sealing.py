@@ -10,7 +10,7 @@ from functools import partial
 from darkroom import manifest
 from darkroom.erasure import block_list
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.layout import Run, incoming_part
+from darkroom.layout import Run, incoming_part, run_of
 from darkroom.manifest import Entry
 from darkroom.storage.read_ahead import read_ahead
 from functions.aws.bucket import Bucket
@@ -92,13 +92,13 @@ class Sealer:
             raise UsageError(f"what was uploaded is not known any more: {error}") from error
 
     def _given_earlier(self, run: Run) -> Iterator[Entry]:
-        for number in range(1, run.number):
-            keys = self.results.list(Run(run.batch, number).manifest)
-            for key, part in zip(keys, self._read(keys), strict=True):
-                try:
-                    yield from manifest.unpack(part)
-                except UsageError as error:  # then repetitions may be worked once more
-                    logger.error("%s cannot be read: %s", key, error)
+        of_batch = self.results.list(run.manifest.rpartition("/")[0])
+        keys = [key for key in of_batch if run_of(key).number < run.number]
+        for key, part in zip(keys, self._read(keys), strict=True):
+            try:
+                yield from manifest.unpack(part)
+            except UsageError as error:  # then repetitions may be worked once more
+                logger.error("%s cannot be read: %s", key, error)
 
     def _read(self, keys: list[str]) -> Iterator[bytes]:
         return read_ahead(partial(Bucket.read, self.results), keys, Bucket.read_ahead)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import time
 
-from darkroom.errors import DarkroomError
-from darkroom.layout import JOBS
+from darkroom.layout import ERASURES, JOBS, Run
 from functions.erasure.right_of_way import Erasures
 from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import Lane, RunRecord, State
@@ -18,8 +17,6 @@ from functions.submission.job_runs import JobRuns
 from functions.submission.joint_job import JointJob
 from functions.submission.lane import lane_of
 from functions.submission.sealing import Sealer
-
-_MOST_TRIES = 5  # to write a manifest, that end without a word
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,18 @@ class Submission:
             self.joint.fail(record, reason, self.fail)
             return
         self.report(self.runs.change(record, state=State.FAILED, reason=reason))
+
+    def give_up(self, run: Run) -> None:
+        """Let a run end whose message has come so often that nothing else will help: each try to
+        prepare it was cut off, by the function's memory or time, and left no word."""
+        record = self.runs.get(run) if run.batch not in (ERASURES, JOBS) else None
+        if record is None or record.state != State.SEALED or record.prepared or record.trouble:
+            return
+        self.fail(
+            record,
+            "its manifest could not be written: each try was cut off by the memory or time of "
+            "submit_job; send smaller batches, or lower MaximumRunFiles",
+        )
 
     def close(self, record: RunRecord) -> bool:
         """Seal the run if its time has come; from then on its list of parts is frozen."""
@@ -95,15 +104,9 @@ class Submission:
         since."""
         if record.prepared:
             return record
-        if record.preparing >= _MOST_TRIES:
-            raise DarkroomError(
-                f"its manifest could not be written: {_MOST_TRIES} tries were cut off, by "
-                "submit_job's memory or time limit; send smaller batches, or lower MaximumRunFiles"
-            )
         is_new = record.images is None
-        record = self.runs.change(record, preparing=record.preparing + 1)
         images = self.sealer.seal(record) if is_new else self.sealer.without_erased(record)
-        return self.runs.change(record, images=images, prepared=True, preparing=0, job="")
+        return self.runs.change(record, images=images, prepared=True, job="")
 
     def close_erasure(self, record: RunRecord) -> bool:
         """Take no further requests into the erasure, once no run is under way."""

@@ -161,8 +161,8 @@ def _forget() -> None:
     vars(collect_uploads._own).clear()
     for cached in (
         collect_uploads.threads, collect_uploads.erased_uploads, unpack_archive.unpacker,
-        submit_job.rules, submit_job.station, submit_job.erasures, catalog_results.completion,
-        catalog_results.erasures,
+        submit_job.rules, submit_job.station, submit_job.submission, submit_job.erasures,
+        catalog_results.completion, catalog_results.erasures,
         small_job.settings, small_job.runs, small_job.queues, reconcile.settings,
         reconcile.runs, reconcile.queues, api.service,
     ):  # fmt: skip

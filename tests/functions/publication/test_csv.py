@@ -96,6 +96,27 @@ class TestCsv:
         assert CsvWriter(world.results).export(run, 1, gone, lambda: False) is None
         assert world.results.read(run.csv).count(b"\r\n") == 7
 
+    def test_those_of_many_runs_take_as_many_invocations_as_they_need(self, world: World) -> None:
+        """After a refit, all runs' CSVs: an invocation that has time for one does one."""
+        for number in range(4):
+            world.upload(f"batch-{number}/1.jpg")
+        world.pump()
+        world.pca_version = 2
+        world.upload("spring/1.jpg")
+        for queue in ("uploads", "submit"):
+            world.deliver(queue)
+        world.finish_jobs()
+        world.context.milliseconds = 50_000
+        invocations, before = 0, world.calls.count("CreateMultipartUpload")
+        while world.record("spring").state != State.DONE:
+            assert world.deliver("catalog")
+            invocations += 1
+        assert world.calls.count("CreateMultipartUpload") - before == 5
+        assert invocations <= 5
+        writer = CsvWriter(world.results)
+        runs = [record.key for record in world.runs.every()]
+        assert {writer.present(run).version for run in runs} == {2}
+
     def test_that_runs_out_of_time_is_finished_by_the_next_invocation(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
