@@ -11,7 +11,7 @@ from tests.project import of_type
 
 def test_no_role_can_leave_the_region_or_replicate() -> None:
     roles = of_type("AWS::IAM::Role")
-    assert len(roles) == 8
+    assert len(roles) == 9
     for role in roles.values():
         assert role["Properties"]["ManagedPolicyArns"] == [{"Ref": "StayHere"}]
     (policy,) = of_type("AWS::IAM::ManagedPolicy").values()
