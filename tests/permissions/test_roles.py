@@ -45,6 +45,11 @@ UNUSED = {
     ("JobRole", "s3:ListBucket", next(r.arn for r in RESOURCES if r.logical_id == "Artifacts")):
         "Spark's own file system, which fetches the job in AWS, may look for what it fetches"
 }  # fmt: skip
+# Asked for in some runs of the suite alone: where two jobs fit a version at the same moment.
+SOMETIMES = {(role, "s3:DeleteObject", f"{RESULTS}/pca/model=*")
+             for role in ("JobRole", "SmallJobRole")}  # fmt: skip
+# Runs the code of the other: what that has asked for it may need as well.
+SAME_CODE = {"SmallJobRole": "JobRole"}
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,15 @@ def test_every_grant_is_needed() -> None:
         who = principal(grant.role, without(grant))
         if all(DECISIONS.decide(who, ask) == ALLOWED for ask in asks_of(grant.role)):
             survivors.append(grant)
-    known = {(g.role, g.action, g.resource) for g in survivors} & set(UNUSED)
-    assert [str(g) for g in survivors if (g.role, g.action, g.resource) not in UNUSED] == []
-    assert known == set(UNUSED)  # a reason for what is needed after all is none
+    found = {(g.role, g.action, g.resource) for g in survivors}
+    granted = {(g.role, g.action, g.resource) for g in grants()}
+    shared = {
+        (role, action, resource)
+        for role, action, resource in found
+        if (SAME_CODE.get(role), action, resource) in granted
+    }
+    assert sorted(found - set(UNUSED) - SOMETIMES - shared) == []
+    assert found >= set(UNUSED)  # a reason for what is needed after all is none
 
 
 @pytest.mark.parametrize("role", ROLES)
