@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import boto3
@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom.images.contract import chosen
 from darkroom.images.outcome import Limits
+from darkroom.layout import Run
 from functions.aws.observability import count, logger, message_processor, metrics, tracer
 from functions.aws.region import eu_only
 from functions.aws.settings import SmallJobSettings, read_settings
@@ -71,9 +72,12 @@ def look_at(record: SQSRecord, lambda_context: LambdaContext) -> None:
     def out_of_time() -> bool:
         return lambda_context.get_remaining_time_in_millis() < _MARGIN_MILLISECONDS
 
+    def work(run: Run, expected: int | None) -> None:
+        worker().work(run, expected, out_of_time)  # built here: where it cannot be, Spark works
+
     small = SmallBatches(
         runs(),
-        partial(worker().work, out_of_time=out_of_time),
+        work,
         lambda: lambda_context.get_remaining_time_in_millis() / 1000,
         int(lambda_context.memory_limit_in_mb) / 1024,
         lambda_context.aws_request_id,

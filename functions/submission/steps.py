@@ -58,7 +58,9 @@ class Submission:
         """Let a run end whose message has come so often that nothing else will help: each try to
         prepare it was cut off, by the function's memory or time, and left no word."""
         record = self.runs.get(run) if run.batch not in (ERASURES, JOBS) else None
-        if record is None or record.state != State.SEALED or record.prepared or record.trouble:
+        if record is None or record.state != State.SEALED or record.images is not None:
+            return
+        if record.trouble or record.waits_for_erasure:
             return
         self.fail(
             record,
@@ -92,7 +94,12 @@ class Submission:
         if lane_of(record, self.small_batch_images) == Lane.SMALL:
             self.report(
                 self.runs.change(
-                    record, state=State.SUBMITTED, lane=Lane.SMALL, submitted_at=time(), reason=""
+                    record,
+                    state=State.SUBMITTED,
+                    lane=Lane.SMALL,
+                    job_run_id="",
+                    submitted_at=time(),
+                    reason="",
                 )
             )
             return True
