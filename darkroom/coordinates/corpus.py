@@ -21,9 +21,7 @@ _ROWS_AT_ONCE = 1024  # a part has fewer, and a Gram matrix of 13 MB costs more 
 
 def features_of_files(store: Store, keys: Iterable[str]) -> NDArray[np.float32] | None:
     """The features `(n, d)` of few files, in order; None where they have no rows."""
-    read = (vectors_of(from_parquet(store.read(key), ["features"])["features"]) for key in keys)
-    filled = [several for several in read if len(several)]
-    return np.concatenate(filled) if filled else None
+    return _together([_features(store, key) for key in keys])
 
 
 def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
@@ -31,7 +29,7 @@ def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
     merged: Statistics | None = None
     waiting: list[NDArray[np.float32]] = []
     for key in keys:
-        waiting.append(vectors_of(from_parquet(store.read(key), ["features"])["features"]))
+        waiting.append(_features(store, key))
         if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
             merged = _with(merged, waiting)
             waiting.clear()
@@ -40,11 +38,20 @@ def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
 
 def _with(merged: Statistics | None, vectors: list[NDArray[np.float32]]) -> Statistics | None:
     """As many at once as may be: each call makes a Gram matrix of 13 MB."""
-    filled = [several for several in vectors if len(several)]
-    if not filled:
+    features = _together(vectors)
+    if features is None:
         return merged
-    share = statistics_of(np.concatenate(filled))
+    share = statistics_of(features)
     return share if merged is None else merged + share
+
+
+def _features(store: Store, key: str) -> NDArray[np.float32]:
+    return vectors_of(from_parquet(store.read(key), ["features"])["features"])
+
+
+def _together(vectors: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    filled = [several for several in vectors if len(several)]
+    return np.concatenate(filled) if filled else None
 
 
 def runs_with_share(store: Store) -> list[Run]:

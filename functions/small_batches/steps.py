@@ -48,10 +48,10 @@ class SmallBatches:
             self.work(record.key, record.expected)
         except Exception as error:  # whatever images, memory or AWS can bring about
             words = str(error) if isinstance(error, DarkroomError) else f"{error!r}"
-            self.to_spark(self._billed(record, began), words)
+            self.to_spark(record, words, **self._bill(record, began))
             return True
-        done = self._billed(record, began)
-        self.runs.change(done, state=State.SUCCEEDED, billed_attempt=record.attempt)
+        bill = self._bill(record, began)
+        self.runs.change(record, state=State.SUCCEEDED, billed_attempt=record.attempt, **bill)
         return True
 
     def look_after(self, record: RunRecord) -> bool:
@@ -61,16 +61,22 @@ class SmallBatches:
         self.to_spark(record, _LOST)
         return True
 
-    def to_spark(self, record: RunRecord, words: str) -> None:
+    def to_spark(self, record: RunRecord, words: str, **changes: float) -> None:
         """Let the joint job take a run that cannot be done here, which is no attempt of its own."""
         told = {"batch": record.batch, "run": record.run, "reason": words}
         logger.warning("a small batch goes to Spark", extra=told)
         count("SmallBatchesToSpark")
         self.runs.change(
-            record, state=State.SEALED, lane=Lane.SPARK, job="", job_run_id="", reason=words
+            record,
+            state=State.SEALED,
+            lane=Lane.SPARK,
+            job="",
+            job_run_id="",
+            reason=words,
+            **changes,
         )
 
-    def _billed(self, record: RunRecord, began: float) -> RunRecord:
-        seconds = time() - began
-        total = record.function_gb_seconds + seconds * self.memory_gb
-        return self.runs.change(record, function_gb_seconds=total)
+    def _bill(self, record: RunRecord, began: float) -> dict[str, float]:
+        """What all invocations together have taken of memory and time."""
+        gb_seconds = (time() - began) * self.memory_gb
+        return {"function_gb_seconds": record.function_gb_seconds + gb_seconds}
