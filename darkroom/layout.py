@@ -12,6 +12,7 @@ _ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
 _LONGEST_BATCH = 600  # bytes; S3 keys end at 1,024
 
 CURRENT_PCA = "pca/current.json"
+TOTAL_STATISTICS = "pca/total.npz"
 
 # The first folders of the Parquet files that have a row for each image.
 TABLES = ("Results", "Results_PCA", "Rejected", "Skipped", "Thumbnails")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import chain
-from operator import add
 from typing import Any
 
 import pyarrow as pa
@@ -14,15 +12,23 @@ import pyarrow as pa
 from darkroom.coordinates import pca, statistics
 from darkroom.coordinates.corpus import (
     features_of_files,
-    merged_statistics,
     project_file,
-    runs_with_share,
+    runs_behind,
     statistics_of_files,
 )
+from darkroom.coordinates.pointer import remove_version
 from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.total import (
+    added,
+    dealt_shares,
+    statistics_of_runs,
+    sum_of_shares,
+)
 from darkroom.coordinates.versions import (
     Version,
     claim,
+    is_complete,
+    note_complete,
     publish,
 )
 from darkroom.images.backbone import backbone_id
@@ -38,29 +44,29 @@ _FILES_OF_A_SMALL_RUN = 16
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
 
 
-def place_runs(engine: Engine, requests: Sequence[Request], earlier: list[Run]) -> PcaNote | None:
+def place_runs(
+    engine: Engine, requests: Sequence[Request], earlier: list[Run], may_refit: bool = True
+) -> PcaNote | None:
     """Give the runs their coordinates; None where the corpus has no features at all.
 
-    One decision for all of them: the basis stays while it captures nearly what the best one would;
-    else a new version is fitted and all earlier runs are projected anew from their stored features.
-    The pointer to the current version moves last, so a reader never finds it half-written.
+    One decision for all of them: the basis stays while it captures nearly what the best one would
+    (or where it has to, `may_refit`); else a new version is fitted and all earlier runs are
+    projected anew from their stored features. The pointer to the current version moves last, so a
+    reader never finds it half-written. Raises `ConflictError` where another job was quicker.
     """
     asked, own = requests[0], [request.run for request in requests]
-    store = open_store(asked.output)
     merged = _corpus_statistics(engine, asked.output, own, earlier)
-    if merged.n == 0:
+    if merged is None:
         return None
-    decision = decide(engine, asked, [*earlier, *own], merged)
+    decision = decide(engine, asked, [*earlier, *own], merged, may_refit)
     if decision.refitted:
-        runs = [*own, *earlier]
-        backbone = backbone_id(asked.model)
-        decision = replace(decision, version=claim(store, backbone, runs, merged, decision.version))
-        project_runs(engine, asked.output, runs, decision.version)
-        publish(store, backbone, decision.version)
-        meanwhile = [run for run in runs_with_share(store) if run not in runs]
-        project_runs(engine, asked.output, meanwhile, decision.version)
+        fitted = decision.version
+        decision = replace(
+            decision, version=_publish(engine, asked, [*own, *earlier], merged, fitted)
+        )
     else:
         project_runs(engine, asked.output, own, decision.version)
+    _complete(engine, asked.output, decision.version)
     return PcaNote(
         decision.version.number,
         decision.refitted,
@@ -69,10 +75,36 @@ def place_runs(engine: Engine, requests: Sequence[Request], earlier: list[Run]) 
     )
 
 
+def _publish(
+    engine: Engine, asked: Request, runs: list[Run], merged: Statistics, fitted: Version
+) -> Version:
+    """The version that was fitted, with the runs in it, in force. What is not published leaves
+    nothing behind."""
+    store, backbone = open_store(asked.output), backbone_id(asked.model)
+    version = claim(store, backbone, runs, merged, fitted)
+    try:
+        project_runs(engine, asked.output, runs, version)
+    except BaseException:
+        remove_version(store, version.number)
+        raise
+    publish(store, backbone, version)
+    return version
+
+
+def _complete(engine: Engine, output: str, version: Version) -> None:
+    """Place the runs that ended while a version was made: by the job that made it, or where that
+    was cut off, by the next."""
+    store = open_store(output)
+    if not is_complete(store, version.number):
+        project_runs(engine, output, runs_behind(store, version.number), version)
+        note_complete(store, version.number)
+
+
 def _corpus_statistics(
     engine: Engine, output: str, own: list[Run], earlier: list[Run]
-) -> Statistics:
-    """Those of all runs; each new one's share is stored for those that come later."""
+) -> Statistics | None:
+    """Those of all runs, None where there are none; each new one's share is stored, and those of
+    earlier ones are added to the sum, for those that come later."""
     store = open_store(output)
     listed = read_ahead(lambda run: store.list(run.results, ".parquet"), own, store.read_ahead)
     files = dict(zip(own, listed, strict=True))
@@ -84,9 +116,12 @@ def _corpus_statistics(
             if share is not None:
                 store.write(run.statistics, statistics.pack(share))
             shares.append(share)
-    there = [share for share in shares if share is not None]
-    merged = merged_statistics(store, earlier, reduce(add, there) if there else None)
-    return merged if merged is not None else statistics.no_statistics(0)
+
+    def add_up(runs: Sequence[Run]) -> list[Statistics | None]:
+        work = pa.table({"keys": dealt_shares(runs, engine.cores * 4)})
+        return [_summed(engine.run(_SharesTask(output), work, "share binary"))]
+
+    return added([statistics_of_runs(store, earlier, add_up), *shares])
 
 
 def _of_small_runs(
@@ -117,8 +152,7 @@ def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics 
 
 
 def _summed(rows: Iterable[Mapping[str, Any]]) -> Statistics | None:
-    shares = [statistics.unpack(bytes(row["share"])) for row in rows]
-    return reduce(add, shares) if shares else None
+    return added(statistics.unpack(bytes(row["share"])) for row in rows)
 
 
 def project_runs(engine: Engine, output: str, runs: list[Run], version: Version) -> None:
@@ -151,6 +185,18 @@ def _dealt(pairs: list[tuple[str, str]], tasks: int) -> pa.Table:
 
 
 @dataclass(frozen=True)
+class _SharesTask:
+    """Lists of keys of runs' shares in, packed statistics out."""
+
+    output: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = open_store(self.output)
+        for row in rows_of(batches):
+            yield from _packed(sum_of_shares(store, _strings(row["keys"])))
+
+
+@dataclass(frozen=True)
 class _StatisticsTask:
     """Lists of features files in, packed statistics out."""
 
@@ -159,10 +205,7 @@ class _StatisticsTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(self.output)
         for row in rows_of(batches):
-            share = statistics_of_files(store, _strings(row["files"]))
-            if share is not None:
-                packed = pa.array([statistics.pack(share)], pa.binary())
-                yield pa.RecordBatch.from_arrays([packed], names=["share"])
+            yield from _packed(statistics_of_files(store, _strings(row["files"])))
 
 
 @dataclass(frozen=True)
@@ -180,9 +223,7 @@ class _SmallRunsTask:
                     store.write(str(key), statistics.pack_share(features))
                     share = statistics.statistics_of(features)
                     merged = share if merged is None else merged + share
-        if merged is not None:
-            packed = pa.array([statistics.pack(merged)], pa.binary())
-            yield pa.RecordBatch.from_arrays([packed], names=["share"])
+        yield from _packed(merged)
 
 
 @dataclass(frozen=True)
@@ -201,6 +242,12 @@ class _ProjectTask:
             ):
                 rows = project_file(store, source, target, basis)
                 yield pa.RecordBatch.from_arrays([pa.array([rows])], names=["rows"])
+
+
+def _packed(share: Statistics | None) -> Iterator[pa.RecordBatch]:
+    if share is not None:
+        packed = pa.array([statistics.pack(share)], pa.binary())
+        yield pa.RecordBatch.from_arrays([packed], names=["share"])
 
 
 def _strings(cell: object) -> list[str]:

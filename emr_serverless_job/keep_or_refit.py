@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from darkroom.coordinates import pca
-from darkroom.coordinates.pca import KEEP_SHARE, Pca
+from darkroom.coordinates.pca import Pca
 from darkroom.coordinates.statistics import Statistics
 from darkroom.coordinates.versions import (
     Version,
@@ -29,18 +29,26 @@ class Decision:
     variance_kept: float
 
 
-def decide(engine: Engine, request: Request, runs: list[Run], merged: Statistics) -> Decision:
-    """Keep the current basis, or fit the next version. `merged` are the statistics of `runs`, the
-    whole corpus."""
+def decide(
+    engine: Engine, request: Request, runs: list[Run], merged: Statistics, may_refit: bool
+) -> Decision:
+    """Keep the current basis, if there is one and it is good enough or has to be; else fit the next
+    version. `merged` are the statistics of `runs`, the whole corpus."""
     store = open_store(request.output)
     require_backbone(store, backbone_id(request.model))
     current = current_version(store)
+    if current is not None and not may_refit:
+        return _kept(current, merged)
     best = _fit(engine, request, runs, merged)
-    if current is not None and pca.kept_share(current.basis, best, merged) >= KEEP_SHARE:
-        return Decision(current, False, pca.explained(current.basis, merged))
+    if current is not None and pca.is_kept(current.basis, best, merged):
+        return _kept(current, merged)
     fitted = best if current is None else pca.align_signs(best, current.basis)
     version = replace(next_version(store), basis=fitted)
     return Decision(version, True, pca.explained(fitted, merged))
+
+
+def _kept(current: Version, merged: Statistics) -> Decision:
+    return Decision(current, False, pca.explained(current.basis, merged))
 
 
 def _fit(engine: Engine, request: Request, runs: list[Run], merged: Statistics) -> Pca:

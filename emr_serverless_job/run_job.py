@@ -23,7 +23,7 @@ from emr_serverless_job.engine import Engine
 from emr_serverless_job.featurize import featurize_runs
 from emr_serverless_job.request import Request
 
-_PLACEMENT_TRIES = 3
+_MOST_LOST_RACES = 3
 
 
 @dataclass(frozen=True)
@@ -152,16 +152,18 @@ def _write_receipts(store: Store, accounts: Mapping[Run, Receipt]) -> None:
 
 
 def _place(engine: Engine, requests: Sequence[Request], store: Store) -> PcaNote | None:
+    """Where another run published a version meanwhile, or this one did unheard, that is looked at;
+    after some lost races the one that is in force has to do."""
     own = {request.run for request in requests}
-    for attempt in range(1, _PLACEMENT_TRIES + 1):
+    tries = 0
+    while True:
         earlier = [run for run in runs_with_share(store) if run not in own]
         try:
-            return place_runs(engine, requests, earlier)
+            return place_runs(engine, requests, earlier, may_refit=tries < _MOST_LOST_RACES)
         except (ConflictError, LostAnswerError):
-            # another run published a version meanwhile, or this one, unheard: look at that
-            if attempt == _PLACEMENT_TRIES:
+            tries += 1
+            if tries > _MOST_LOST_RACES:
                 raise
-    return None
 
 
 def _add_left_out(store: Store, request: Request) -> None:

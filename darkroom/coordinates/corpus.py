@@ -9,9 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from darkroom.coordinates.pca import Pca
-from darkroom.coordinates.statistics import Statistics, statistics_of, unpack
+from darkroom.coordinates.statistics import Statistics, statistics_of
 from darkroom.coordinates.vectors import vector_column, vectors_of
-from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import Run, run_of
 from darkroom.storage.parquet import PCA_SCHEMA, from_parquet, to_parquet
 from darkroom.storage.store import Store
@@ -62,18 +61,17 @@ def runs_with_share(store: Store) -> list[Run]:
     return sorted(run for run in shares if run.receipt in receipts)
 
 
-def merged_statistics(
-    store: Store, runs: Iterable[Run], own: Statistics | None = None
-) -> Statistics | None:
-    """The stored shares of runs, on top of `own`; None where nothing has any."""
-    merged = own
-    for run in runs:  # one at a time: each holds a Gram matrix of 13 MB
-        try:
-            share = unpack(store.read(run.statistics))
-        except ObjectNotFoundError:  # a run without a single good image
-            continue
-        merged = share if merged is None else merged + share
-    return merged
+def runs_behind(store: Store, version: int) -> list[Run]:
+    """The runs of the corpus that have features without coordinates in a version, by the names of
+    their files alone."""
+    placed = {_run_and_file(key) for key in store.list(f"Results_PCA/model={version}", ".parquet")}
+    featured = map(_run_and_file, store.list("Results", ".parquet"))
+    behind = {run for run, file in featured if (run, file) not in placed}
+    return sorted(behind.intersection(runs_with_share(store)))
+
+
+def _run_and_file(key: str) -> tuple[Run, str]:
+    return run_of(key), key.rpartition("/")[2]
 
 
 def project_file(store: Store, source: str, target: str, basis: Pca) -> int:

@@ -12,6 +12,7 @@ from darkroom.coordinates.statistics import Statistics
 from darkroom.storage.parquet import COMPONENTS
 
 KEEP_SHARE = 0.99
+_ROUNDED = 1e-9  # what sums in another order may differ by, and more
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,12 @@ def kept_share(basis: Pca, best: Pca, statistics: Statistics) -> float:
     captured = _captured(basis, statistics)
     optimum = _captured(best, statistics)
     return 1.0 if optimum <= 0 else captured / optimum
+
+
+def is_kept(basis: Pca, best: Pca, statistics: Statistics) -> bool:
+    """Whether `basis` captures nearly all that `best` does. Sums are made in any order, which
+    changes their last digits and decides nothing."""
+    return kept_share(basis, best, statistics) >= KEEP_SHARE - _ROUNDED
 
 
 def _captured(basis: Pca, statistics: Statistics) -> float:

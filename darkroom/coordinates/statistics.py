@@ -39,11 +39,6 @@ class Statistics:
         return centred / max(self.n - 1, 1)
 
 
-def no_statistics(dimensions: int) -> Statistics:
-    """The neutral element of adding."""
-    return Statistics(0, np.zeros(dimensions), np.zeros((dimensions, dimensions)))
-
-
 def statistics_of(features: NDArray[np.float32]) -> Statistics:
     """The statistics of `(n, d)` features, by one BLAS product in float64."""
     exact = features.astype(np.float64)

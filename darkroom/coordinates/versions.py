@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 from darkroom.coordinates import pca
 from darkroom.coordinates.pca import Pca
+from darkroom.coordinates.pointer import remove_version
 from darkroom.coordinates.statistics import Statistics
 from darkroom.errors import ConflictError, MixedBackbonesError, ObjectNotFoundError
 from darkroom.layout import CURRENT_PCA, Run, pca_model
 from darkroom.storage.conditional_write import write_on_condition
 from darkroom.storage.store import Requirement, Store
 
+_COMPLETE = "/complete"  # below a version's folder
 _UNCLAIMED = Requirement(
     None, "no job has taken this number", "another job has taken this number for its version"
 )
@@ -114,9 +116,18 @@ def publish(store: Store, backbone: str, version: Version) -> None:
         named = (json.dumps(pointer) + "\n").encode()
         write_on_condition(store, CURRENT_PCA, named, _unmoved(version))
     except ConflictError:
-        for folder in (pca_model(version.number), f"Results_PCA/model={version.number}"):
-            store.delete(store.list(folder))
+        remove_version(store, version.number)
         raise
+
+
+def is_complete(store: Store, number: int) -> bool:
+    """Whether all runs are in the version that ended before it was published, or while it was."""
+    return bool(store.list(pca_model(number), _COMPLETE))
+
+
+def note_complete(store: Store, number: int) -> None:
+    """Let that be known: from now on each run sees to itself."""
+    store.write(f"{pca_model(number)}{_COMPLETE}", b"")
 
 
 def withdraw(store: Store) -> None:

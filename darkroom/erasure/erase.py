@@ -11,6 +11,7 @@ from typing import Any
 
 from darkroom import manifest
 from darkroom.coordinates.pointer import current_number
+from darkroom.coordinates.total import forget_total
 from darkroom.erasure import block_list, plan
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.outcome import Outcome, outcome_key
@@ -147,6 +148,8 @@ class Eraser:
 
     def _clear_rows(self, todo: Plan) -> None:
         gone, keys = set(todo.removed), todo.keys
+        if todo.featured:
+            forget_total(self.places.results)
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
         self.places.spread(drop_rows, shared)
         for run in todo.removed:

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from typing import NamedTuple
 
 from darkroom.coordinates import pca, statistics, versions
-from darkroom.coordinates.corpus import merged_statistics, project_file, statistics_of_files
-from darkroom.erasure.doomed import remove_version
+from darkroom.coordinates.corpus import project_file, runs_with_share, statistics_of_files
+from darkroom.coordinates.pointer import remove_version
+from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.total import added, dealt_shares, statistics_of_runs, sum_of_shares
 from darkroom.erasure.search import Spread
 from darkroom.layout import Run
-from darkroom.run import receipt
 from darkroom.storage.store import Store
 
 _MOST_STATISTICS_TASKS = 16  # each brings 6.5 MB for 1280 dimensions
@@ -30,15 +30,18 @@ def restate_statistics(store: Store, spread: Spread, run: Run) -> None:
     files = store.list(run.results, ".parquet")
     tasks = min(_MOST_STATISTICS_TASKS, len(files))
     shares = spread(_share_of, [files[start::tasks] for start in range(tasks)])
-    unpacked = [statistics.unpack(share) for share in shares if share]
-    if unpacked:
-        store.write(run.statistics, statistics.pack(reduce(add, unpacked)))
+    restated = added(statistics.unpack(share) for share in shares if share)
+    if restated is not None:
+        store.write(run.statistics, statistics.pack(restated))
     else:
         store.delete([run.statistics])
 
 
 def _share_of(store: Store, files: Sequence[str]) -> bytes | None:
-    share = statistics_of_files(store, files)
+    return _packed(statistics_of_files(store, files))
+
+
+def _packed(share: Statistics | None) -> bytes | None:
     return None if share is None else statistics.pack(share)
 
 
@@ -49,11 +52,11 @@ def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None
     interruption leaves no half-made version behind.
     """
     _remove_unpublished(store)
+    runs = runs_with_share(store)
+    merged = _corpus_statistics(store, spread, runs)  # which the next job would have to make
     current = versions.current_version(store)
     if current is None or current.number not in doomed:
         return
-    runs = receipt.done_runs(store)
-    merged = merged_statistics(store, runs)
     if merged is None:
         versions.withdraw(store)
         return
@@ -63,6 +66,19 @@ def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None
     version = versions.claim(store, backbone, runs, merged, coming)
     spread(partial(_project, basis=pca.pack(fitted)), _projections(store, runs, version.number))
     versions.publish(store, backbone, version)
+    versions.note_complete(store, version.number)
+
+
+def _corpus_statistics(store: Store, spread: Spread, runs: Sequence[Run]) -> Statistics | None:
+    def add_up(since: Sequence[Run]) -> list[Statistics]:
+        shares = spread(_sum_of, dealt_shares(since, _MOST_STATISTICS_TASKS))
+        return [statistics.unpack(share) for share in shares if share]
+
+    return statistics_of_runs(store, runs, add_up)
+
+
+def _sum_of(store: Store, keys: Sequence[str]) -> bytes | None:
+    return _packed(sum_of_shares(store, keys))
 
 
 def _projections(store: Store, runs: Sequence[Run], version: int) -> list[_Projection]:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from darkroom.coordinates.pointer import remove_version
 from darkroom.erasure import block_list, certificate, outcome, plan, request
-from darkroom.erasure.doomed import remove_version
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.narrowing import narrowed_outcome, narrowed_plan, narrowed_request
 from darkroom.erasure.outcome import Outcome, outcome_key

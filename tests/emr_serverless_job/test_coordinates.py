@@ -13,6 +13,7 @@ from PIL import Image
 
 from darkroom.coordinates import versions
 from darkroom.coordinates.vectors import vectors_of
+from darkroom.errors import ConflictError
 from darkroom.layout import Run
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import from_parquet
@@ -43,11 +44,7 @@ def test_drift_makes_a_version_that_holds_every_run(
 ) -> None:
     out = tmp_path / "out"
     run_job(engine, request(photos(60), out, onnx_bytes))
-    folder = tmp_path / "other"
-    folder.mkdir()
-    for seed in range(60):  # noise in place of smooth pictures
-        noise = np.random.default_rng(seed).integers(0, 256, (10, 10, 3), np.uint8)
-        (folder / f"{seed}.png").write_bytes(encoded(Image.fromarray(noise), "PNG"))
+    folder = noise(tmp_path / "other", 60)
     features = {key: data for key, data in snapshot(out).items() if key.startswith("Results/")}
     second = run_job(engine, request(folder, out, onnx_bytes, number=2))
     assert second.pca is not None
@@ -135,3 +132,91 @@ def test_two_jobs_that_fit_at_once_do_not_share_a_version(
     for row in rows(tmp_path / "out", "Results"):
         assert row["path"] in placed
     assert basis.shape == (50, 192)
+
+
+class CutOffError(Exception):
+    """The job is killed here."""
+
+
+def noise(folder: Path, count: int) -> Path:
+    """Pictures unlike any photograph."""
+    folder.mkdir()
+    for seed in range(count):
+        pixels = np.random.default_rng(seed).integers(0, 256, (10, 10, 3), np.uint8)
+        (folder / f"{seed}.png").write_bytes(encoded(Image.fromarray(pixels), "PNG"))
+    return folder
+
+
+def test_who_ended_meanwhile_is_placed_although_the_refit_was_cut_off(
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run ends in the old version before the new one is published; then its maker is killed."""
+    out = tmp_path / "out"
+    run_job(engine, request(photos(60), out, onnx_bytes))
+    other = replace(request(photos(5, "other"), out, onnx_bytes), run=Run("other", 1))
+    ours = request(noise(tmp_path / "noise", 60), out, onnx_bytes, number=2)
+    publish = coordinates.publish
+
+    def late(*told: Any) -> None:
+        monkeypatch.setattr(coordinates, "publish", publish)
+        account = run_job(engine, other)
+        assert account.pca is not None
+        assert account.pca.version == 1
+        publish(*told)
+
+    def cut_off(*told: Any) -> None:
+        raise CutOffError
+
+    monkeypatch.setattr(coordinates, "publish", late)
+    with monkeypatch.context() as killed:
+        killed.setattr(coordinates, "runs_behind", cut_off)
+        with pytest.raises(CutOffError):
+            run_job(engine, ours)
+    account = run_job(engine, ours)
+    assert account.pca is not None
+    assert (account.pca.version, account.pca.refitted) == (2, False)
+    placed = {row["path"] for row in rows(out, "Results_PCA/model=2")}
+    assert placed == {row["path"] for row in rows(out, "Results")}
+    assert len(placed) == 125
+
+
+def test_who_loses_each_race_is_placed_in_the_version_of_the_winners(
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    run_job(engine, request(photos(60), out, onnx_bytes))
+
+    def lost(store: Any, backbone: str, version: Any) -> None:
+        versions.remove_version(store, version.number)
+        raise ConflictError("somebody was quicker")
+
+    monkeypatch.setattr(coordinates, "publish", lost)
+    account = run_job(engine, request(noise(tmp_path / "noise", 60), out, onnx_bytes, number=2))
+    assert account.pca is not None
+    assert (account.pca.version, account.pca.refitted) == (1, False)
+    assert len(rows(out, "Results_PCA/model=1")) == 120
+    assert versions.fitted_on(LocalStore(out)).keys() == {1}
+
+
+def test_what_keeps_a_version_from_being_published_leaves_nothing_of_it(
+    engine: Engine,
+    photos: Photos,
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cut_off(*told: Any) -> None:
+        raise CutOffError
+
+    monkeypatch.setattr(coordinates, "project_runs", cut_off)
+    with pytest.raises(CutOffError):
+        run_job(engine, request(photos(20), tmp_path / "out", onnx_bytes))
+    assert LocalStore(tmp_path / "out").list("pca") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,25 +19,38 @@ from emr_serverless_job.run_job import run_job
 from tests.emr_serverless_job.asking import Photos, request
 
 
-def test_earlier_runs_are_known_by_their_names(
+def requests_of_a_run(
+    history: int, photos: Photos, out: Path, onnx: bytes, monkeypatch: pytest.MonkeyPatch
+) -> Counter[str]:
+    """What the next run asks of the store, by place, when there are so many runs and one more that
+    came just before it."""
+    for number in range(1, history + 2):
+        folder = photos(12, f"{history}-{number}", number)
+        run_job(OnThreads(2), request(folder, out, onnx, number=number))
+    asked: Counter[str] = Counter()
+    for name in ("read", "read_versioned", "write", "write_if", "sizes"):
+        plain = getattr(LocalStore, name)
+
+        def noted(self: LocalStore, key: str, *told: Any, plain: Any = plain) -> Any:
+            asked[key.partition("/")[0]] += 1
+            return plain(self, key, *told)
+
+        monkeypatch.setattr(LocalStore, name, noted)
+    folder = photos(12, f"{history}-last", history + 2)
+    run_job(OnThreads(2), request(folder, out, onnx, number=history + 2))
+    monkeypatch.undo()
+    return asked
+
+
+def test_a_run_asks_as_little_after_many_runs_as_after_few(
     photos: Photos, tmp_path: Path, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by their receipts, of which a long history has thousands."""
-    read: list[str] = []
-    plain = LocalStore.read
-
-    def noted(self: LocalStore, key: str, version_id: str | None = None) -> bytes:
-        read.append(key)
-        return plain(self, key, version_id)
-
-    for number in range(1, 4):
-        run_job(
-            OnThreads(2), request(photos(6, f"of-{number}"), tmp_path, onnx_bytes, number=number)
-        )
-    monkeypatch.setattr(LocalStore, "read", noted)
-    run_job(OnThreads(2), request(photos(6, "of-4"), tmp_path, onnx_bytes, number=4))
-    assert [key for key in read if key.startswith("receipts/")] == []
-    assert sum(key.startswith("statistics/") for key in read) == 3
+    """It reads the sum over the corpus, and of single runs what came since."""
+    few, many = (
+        requests_of_a_run(history, photos, tmp_path / str(history), onnx_bytes, monkeypatch)
+        for history in (3, 12)
+    )
+    assert many == few
 
 
 class Counts(OnThreads):

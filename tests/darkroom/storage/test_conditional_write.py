@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 
 from darkroom.coordinates import pca, versions
-from darkroom.coordinates.statistics import no_statistics
+from darkroom.coordinates.statistics import statistics_of
 from darkroom.erasure import block_list
 from darkroom.erasure.rewrite import rewrite
 from darkroom.errors import ConflictError, LostAnswerError
@@ -108,7 +109,8 @@ def loses(request: pytest.FixtureRequest, tmp_path: Path) -> Loses:
 
 def claimed(store: Store, number: int = 1) -> versions.Version:
     coming = versions.Version(number, pca.NO_BASIS, None)
-    return versions.claim(store, "b", [Run("spring", 1)], no_statistics(0), coming)
+    nothing = statistics_of(np.zeros((0, 0), np.float32))
+    return versions.claim(store, "b", [Run("spring", 1)], nothing, coming)
 
 
 def test_a_number_is_claimed_once(loses: Loses) -> None:

@@ -1,0 +1,128 @@
+"""The sum that is kept over the corpus: the same as adding all shares up, whatever came between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darkroom.coordinates import pca, statistics
+from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.total import added, forget_total, statistics_of_runs, sum_of_shares
+from darkroom.layout import TOTAL_STATISTICS, Run
+from darkroom.storage.local import LocalStore
+
+DIMENSIONS = 12
+
+
+class Corpus:
+    """Runs with a share each, and which of them had to be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = LocalStore(folder)
+        self.runs: list[Run] = []
+        self.read: list[Run] = []
+
+    def add(self, count: int = 1) -> None:
+        for _ in range(count):
+            run = Run("spring", len(self.runs) + 1)
+            features = np.random.default_rng(run.number).random((9, DIMENSIONS), np.float32)
+            self.store.write(run.statistics, statistics.pack_share(features))
+            self.runs.append(run)
+
+    def statistics(self, runs: Sequence[Run] | None = None) -> Statistics | None:
+        def add_up(since: Sequence[Run]) -> list[Statistics | None]:
+            self.read += since
+            return [sum_of_shares(self.store, [run.statistics for run in since])]
+
+        self.read.clear()
+        return statistics_of_runs(self.store, self.runs if runs is None else runs, add_up)
+
+    def anew(self) -> Statistics | None:
+        return sum_of_shares(self.store, [run.statistics for run in self.runs])
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    made = Corpus(tmp_path)
+    made.add(5)
+    return made
+
+
+def assert_same(one: Statistics | None, other: Statistics | None) -> None:
+    assert one is not None
+    assert other is not None
+    assert one.n == other.n
+    assert np.allclose(one.total, other.total, rtol=1e-12)
+    assert np.allclose(one.gram, other.gram, rtol=1e-12)
+
+
+def test_of_the_history_the_sum_alone_is_read(corpus: Corpus) -> None:
+    assert_same(corpus.statistics(), corpus.anew())
+    assert corpus.read == corpus.runs
+    corpus.add(2)
+    assert_same(corpus.statistics(), corpus.anew())
+    assert corpus.read == corpus.runs[5:]
+    assert_same(corpus.statistics(), corpus.anew())
+    assert corpus.read == []
+
+
+@pytest.mark.parametrize("gone", [0, 4])
+def test_a_run_that_is_no_part_of_the_corpus_any_more_is_not_in_it(
+    corpus: Corpus, gone: int
+) -> None:
+    """A run that is worked again is none of those before it, either."""
+    corpus.statistics()
+    del corpus.runs[gone]
+    assert_same(corpus.statistics(), corpus.anew())
+    assert corpus.read == corpus.runs
+
+
+def test_a_sum_that_was_forgotten_is_made_anew(corpus: Corpus) -> None:
+    corpus.statistics()
+    forget_total(corpus.store)
+    assert_same(corpus.statistics(), corpus.anew())
+    assert corpus.read == corpus.runs
+
+
+def test_of_two_jobs_that_add_at_once_each_has_all(corpus: Corpus) -> None:
+    """The one that stores its sum second leaves that of the first, which lists what is in it."""
+    corpus.statistics()
+    corpus.add(1)
+
+    def meanwhile(since: Sequence[Run]) -> list[Statistics | None]:
+        corpus.add(1)
+        corpus.statistics()
+        return [sum_of_shares(corpus.store, [run.statistics for run in since])]
+
+    first = corpus.runs[:6]
+    slower = statistics_of_runs(corpus.store, first, meanwhile)
+    assert_same(slower, sum_of_shares(corpus.store, [run.statistics for run in first]))
+    assert_same(corpus.statistics(), corpus.anew())
+    assert corpus.read == []
+
+
+def test_nothing_is_kept_of_nothing(tmp_path: Path) -> None:
+    empty = Corpus(tmp_path)
+    assert empty.statistics() is None
+    assert LocalStore(tmp_path).list(TOTAL_STATISTICS.partition("/")[0]) == []
+
+
+def test_the_order_of_adding_does_not_decide_whether_a_basis_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the very edge: the basis captures just what it has to, but for the last digits."""
+    made = [np.random.default_rng(seed).random((30, 6), np.float32) for seed in range(40)]
+    shares = [statistics.statistics_of(features) for features in made]
+    basis, kept = pca.fit(shares[0], 3), []
+    for seed in range(30):
+        order = np.random.default_rng(seed).permutation(len(shares))
+        merged = added(shares[at] for at in order)
+        assert merged is not None
+        best = pca.fit(merged, 3)
+        if not kept:
+            monkeypatch.setattr(pca, "KEEP_SHARE", pca.kept_share(basis, best, merged))
+        kept.append(pca.is_kept(basis, best, merged))
+    assert all(kept)
