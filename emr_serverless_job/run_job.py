@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from darkroom.coordinates.corpus import runs_with_share
+from darkroom.coordinates.pointer import runs_with_share
 from darkroom.coordinates.versions import current_version, require_backbone
 from darkroom.errors import ConflictError, LostAnswerError, UsageError
 from darkroom.images.backbone import backbone_id, load_backbone

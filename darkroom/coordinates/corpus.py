@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from darkroom.coordinates.pca import Pca
+from darkroom.coordinates.pointer import runs_with_share
 from darkroom.coordinates.statistics import Statistics, statistics_of
 from darkroom.coordinates.vectors import vector_column, vectors_of
 from darkroom.layout import Run, run_of
@@ -51,14 +52,6 @@ def _features(store: Store, key: str) -> NDArray[np.float32]:
 def _together(vectors: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
     filled = [several for several in vectors if len(several)]
     return np.concatenate(filled) if filled else None
-
-
-def runs_with_share(store: Store) -> list[Run]:
-    """The runs that have a part in the corpus, by the names of their files alone: those with a
-    receipt and with a stored share, which none has whose receipt does not balance."""
-    receipts = set(store.list("receipts", ".json"))
-    shares = map(run_of, store.list("statistics", ".npz"))
-    return sorted(run for run in shares if run.receipt in receipts)
 
 
 def runs_behind(store: Store, version: int) -> list[Run]:

@@ -64,6 +64,9 @@ def pack_share(features: NDArray[np.float32]) -> bytes:
     return buffer.getvalue()
 
 
+SHARE_OF_NOTHING = pack_share(np.zeros((0, 0), np.float32))
+
+
 def unpack(data: bytes) -> Statistics:
     """The statistics that `pack` or `pack_share` wrote, bit for bit."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:

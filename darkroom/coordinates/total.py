@@ -64,14 +64,15 @@ def dealt_shares(runs: Sequence[Run], most_tasks: int) -> list[list[str]]:
 
 
 def sum_of_shares(store: Store, keys: Iterable[str]) -> Statistics | None:
-    """The stored shares under these keys, added up; None where none is there."""
+    """The stored shares under these keys, added up; None where nothing is in them."""
     total: Statistics | None = None
     for key in keys:  # one at a time: each holds a Gram matrix of 13 MB
         try:
             share = statistics.unpack(store.read(key))
-        except ObjectNotFoundError:  # a run without a single good image
+        except ObjectNotFoundError:  # erased or expired since it was listed
             continue
-        total = share if total is None else total + share
+        if share.n:  # of what a run had, all may be erased
+            total = share if total is None else total + share
     return total
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from typing import NamedTuple
 
 from darkroom.coordinates import pca, statistics, versions
-from darkroom.coordinates.corpus import project_file, runs_with_share, statistics_of_files
-from darkroom.coordinates.pointer import remove_version
+from darkroom.coordinates.corpus import project_file, statistics_of_files
+from darkroom.coordinates.pointer import remove_version, runs_with_share
 from darkroom.coordinates.statistics import Statistics
 from darkroom.coordinates.total import added, dealt_shares, statistics_of_runs, sum_of_shares
 from darkroom.erasure.search import Spread
@@ -26,15 +26,14 @@ class _Projection(NamedTuple):
 
 
 def restate_statistics(store: Store, spread: Spread, run: Run) -> None:
-    """Write the run's share in the corpus' statistics from the features that are left of it."""
+    """Write the run's share in the corpus' statistics from the features that are left of it; one
+    over nothing where none are, since its files still have their place in each version."""
     files = store.list(run.results, ".parquet")
     tasks = min(_MOST_STATISTICS_TASKS, len(files))
     shares = spread(_share_of, [files[start::tasks] for start in range(tasks)])
     restated = added(statistics.unpack(share) for share in shares if share)
-    if restated is not None:
-        store.write(run.statistics, statistics.pack(restated))
-    else:
-        store.delete([run.statistics])
+    packed = statistics.SHARE_OF_NOTHING if restated is None else statistics.pack(restated)
+    store.write(run.statistics, packed)
 
 
 def _share_of(store: Store, files: Sequence[str]) -> bytes | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from darkroom.coordinates.pointer import remove_version
+from darkroom.coordinates.pointer import remove_version, runs_with_share
 from darkroom.erasure import block_list, certificate, outcome, plan, request
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.narrowing import narrowed_outcome, narrowed_plan, narrowed_request
@@ -23,11 +23,12 @@ from functions.aws.bucket import Bucket
 from functions.erasure.dead_letters import UploadDeadLetters
 from functions.erasure.signing import KmsSigner
 from functions.intake.uploads import Upload
-from functions.publication.csv_writer import Progress, left_of
+from functions.publication.csv_writer import Progress
 from functions.publication.steps import Completion
 from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
 
+LOOK_AGAIN_SECONDS = 15
 _UNTOLD = "(it named an image that was erased since)"
 
 
@@ -60,10 +61,7 @@ class ErasureCompletion:
         except ObjectNotFoundError:  # all certificates are there: only the end was missed
             self._end(record)
             return True
-        unfinished = self._show(record, done)
-        if unfinished is not None:
-            self.runs.runs.change(record, csv_progress=unfinished.to_map())
-            self.runs.queues.pass_on(record)
+        if not self._is_shown(record, done):
             return False
         asked = [
             request.unpack(self._results.read(erasure_request(n))) for n in _numbers_of(record)
@@ -78,30 +76,46 @@ class ErasureCompletion:
             self._end(record)
         return True
 
-    def _show(self, record: RunRecord, done: Outcome) -> Progress | None:
-        """Catalog and CSV without the erased images, in the version now in force; None when all of
-        it is there."""
-        catalog, writer = self.runs.catalog, self.runs.csv
+    def _is_shown(self, record: RunRecord, done: Outcome) -> bool:
+        """Catalog and CSV without the erased images, in the version now in force. False: this is
+        looked at again when more of it is there."""
         if not done.version:
-            catalog.drop_view()
+            self.runs.catalog.drop_view()
             self._results.delete([run.csv for run in done.csv])
-            return None
+            return True
+        receipts = set(self._results.list("receipts", ".json"))
+        left = [run for run in done.csv if run.receipt in receipts]
+        self._results.delete([run.csv for run in done.csv if run not in left])
+        self.runs.catalog.add_coordinates(done.version, left)
+        if not self._are_exported(record, left, done):
+            self.runs.queues.pass_on(record)
+            return False
+        self.runs.show_version(done.version)
+        if done.doomed and self._are_behind(done.version):
+            self.runs.queues.look_again(record, LOOK_AGAIN_SECONDS)
+            return False
+        return True
+
+    def _are_exported(self, record: RunRecord, runs: Sequence[Run], done: Outcome) -> bool:
+        """The CSVs without the lines of erased images; False where that takes more time."""
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
-        finished = receipt.done_runs(self._results)
-        self._results.delete([run.csv for run in done.csv if run not in finished])
-        refitted = done.version > catalog.current_version()
-        runs = [run for run in finished if refitted or run in done.csv]
-        catalog.add_coordinates(done.version, runs)
-        for number, run in enumerate(left_of(runs, done.version, earlier)):
-            if number and self.runs.out_of_time():
-                return Progress.before(run, done.version)
-            stopped = writer.export(
+        for run in runs:
+            stopped = self.runs.csv.export(
                 run, done.version, earlier, self.runs.out_of_time, erasure=int(done.ended_at)
             )
             if stopped is not None:
-                return stopped
-        catalog.show_version(done.version)
-        return None
+                self.runs.runs.change(record, csv_progress=stopped.to_map())
+            if stopped is not None or self.runs.out_of_time():
+                return False
+        return True
+
+    def _are_behind(self, version: int) -> bool:
+        """Whether the CSV of a run is in a version that has seen an erased image."""
+        placed = set(runs_with_share(self._results))
+        return any(
+            record.state == State.DONE and record.csv_version != version and record.key in placed
+            for record in self.runs.runs.every()
+        )
 
     def _forget(self, done: Outcome) -> None:
         """Versions that have seen an image, partitions of runs of which nothing stays, and what

@@ -22,8 +22,8 @@ _ERASURE = "erasure"
 
 @dataclass(frozen=True)
 class Progress:
-    """An export that stopped: what has been read, and what has been uploaded of which file; one
-    that has no `upload_id` is to begin. `replaces` is the ETag of the file it takes the place of;
+    """An export that stopped: what has been read, and what has been uploaded of which file.
+    `replaces` is the ETag of the file it takes the place of;
     '' where there was none."""
 
     batch: str
@@ -38,23 +38,9 @@ class Progress:
         """Whether this is the export of that run in that PCA version."""
         return (self.batch, self.run, self.version) == (run.batch, run.number, version)
 
-    @classmethod
-    def before(cls, run: Run, version: int) -> Progress:
-        """That the next to be exported is this run."""
-        return cls(run.batch, run.number, version, "", 0, 0)
-
     def to_map(self) -> dict[str, Any]:
         """As the run's record keeps it."""
         return asdict(self)
-
-
-def left_of(runs: Sequence[Run], version: int, earlier: Progress | None) -> Sequence[Run]:
-    """Of runs that are exported in this order, those from the one on at which an earlier invocation
-    stopped; all, where that was about another version."""
-    for number, run in enumerate(runs):
-        if earlier is not None and earlier.is_of(run, version):
-            return runs[number:]
-    return runs
 
 
 @dataclass(frozen=True)
@@ -106,7 +92,7 @@ class CsvWriter:
         if present.version == version and present.erasure >= erasure:
             return None
         self._require_complete(run, version)
-        if earlier is not None and earlier.upload_id and earlier.is_of(run, version):
+        if earlier is not None and earlier.is_of(run, version):
             try:
                 return self._go_on(run, earlier, out_of_time)
             except self.results.s3.exceptions.NoSuchUpload:  # expired

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ CSV = "results_csv"
 CURRENT_PCA_VIEW = "features_pca"
 
 _PARTITIONS_PER_CALL = 100
+_PARTITIONS_PER_REMOVAL = 25
 _VIEW_COLUMNS = (
     ("path", "string", "varchar"),
     ("label", "string", "varchar"),
@@ -91,28 +92,30 @@ class GlueCatalog:
     def remove_version(self, version: int) -> None:
         """Forget a PCA version's partitions. Safe to repeat."""
         pages = self.glue.get_paginator("get_partitions").paginate(
-            DatabaseName=self.database, TableName=PCA_VERSIONS
+            DatabaseName=self.database, TableName=PCA_VERSIONS, ExcludeColumnSchema=True
         )
-        for values in [part["Values"] for page in pages for part in page["Partitions"]]:
-            if values[0] == str(version):
-                self._remove(PCA_VERSIONS, values)
+        there = (part["Values"] for page in pages for part in page["Partitions"])
+        self._remove(PCA_VERSIONS, [values for values in there if values[0] == str(version)])
 
     def remove_runs(self, runs: Iterable[Run], versions: Iterable[int]) -> None:
         """Forget runs of which nothing is left. Safe to repeat."""
-        for run in runs:
-            values = [run.batch, str(run.number)]
-            self._remove(FEATURES, values)
-            self._remove(REJECTED, values)
-            self._remove(SKIPPED, values)
-            self._remove(CSV, [run.batch])
-            for version in versions:
-                self._remove(PCA_VERSIONS, [str(version), *values])
+        gone = [[run.batch, str(run.number)] for run in runs]
+        for table in (FEATURES, REJECTED, SKIPPED):
+            self._remove(table, gone)
+        self._remove(CSV, [[batch] for batch in dict.fromkeys(batch for batch, _ in gone)])
+        self._remove(PCA_VERSIONS, [[str(version), *run] for version in versions for run in gone])
 
-    def _remove(self, table: str, values: list[str]) -> None:
-        with suppress(self.glue.exceptions.EntityNotFoundException):
-            self.glue.delete_partition(
-                DatabaseName=self.database, TableName=table, PartitionValues=values
+    def _remove(self, table: str, several: Sequence[Sequence[str]]) -> None:
+        for start in range(0, len(several), _PARTITIONS_PER_REMOVAL):
+            answer = self.glue.batch_delete_partition(
+                DatabaseName=self.database,
+                TableName=table,
+                PartitionsToDelete=[
+                    {"Values": list(values)}
+                    for values in several[start : start + _PARTITIONS_PER_REMOVAL]
+                ],
             )
+            _raise_for(table, answer, "EntityNotFoundException")
 
     def _view(self) -> dict[str, Any] | None:
         try:
@@ -139,13 +142,15 @@ class GlueCatalog:
                 TableName=table,
                 PartitionInputList=inputs[start : start + _PARTITIONS_PER_CALL],
             )
-            failed = [
-                error
-                for error in answer.get("Errors", [])
-                if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"
-            ]
-            if failed:
-                raise TransientError(f"Glue table {table}: {failed[:3]}")
+            _raise_for(table, answer, "AlreadyExistsException")
+
+
+def _raise_for(table: str, answer: Mapping[str, Any], but: str) -> None:
+    """Raise `TransientError` for what an answer about many partitions says of some, `but` one."""
+    errors = answer.get("Errors", [])
+    failed = [error for error in errors if error["ErrorDetail"]["ErrorCode"] != but]
+    if failed:
+        raise TransientError(f"Glue table {table}: {failed[:3]}")
 
 
 def _view_definition(database: str, version: int) -> dict[str, Any]:

@@ -6,26 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from darkroom.coordinates.pointer import current_number
-from darkroom.errors import (
-    ConflictError,
-    ObjectNotFoundError,
-    TransientError,
-    UnbalancedReceiptError,
-)
-from darkroom.layout import Run
+from darkroom.coordinates.pointer import current_number, runs_with_share
+from darkroom.errors import ObjectNotFoundError, UnbalancedReceiptError
 from darkroom.run import receipt
 from darkroom.run.receipt import Duplicates, Receipt
-from functions.aws.isolation import is_of_the_moment
-from functions.aws.observability import logger
-from functions.publication.csv_writer import CsvWriter, Progress, left_of
+from functions.publication.csv_writer import CsvWriter, Progress
 from functions.publication.glue_catalog import GlueCatalog
 from functions.publication.job_end import JobEnd, with_bill
 from functions.publication.job_watch import JobWatch
 from functions.publication.notifier import Notifier
 from functions.publication.prices import Prices
 from functions.runs.queues import WorkQueues
-from functions.runs.records import RunRecord, State, trouble_of
+from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
 from functions.runs.table import RunTable
 
@@ -55,6 +47,7 @@ class Completion:
             State.SUBMITTED: self.end.observe_run,
             State.RUNNING: self.end.observe_run,
             State.SUCCEEDED: self.publish,
+            State.DONE: self.refresh,
         }
 
     @property
@@ -74,13 +67,48 @@ class Completion:
             return True
         if record.images:
             self.catalog.add_run(record.key)
-            unfinished = self._publish_coordinates(record)
-            if unfinished is not None:
-                self.runs.change(record, csv_progress=unfinished.to_map())
-                self.queues.pass_on(record)
+            version = current_number(self.csv.results)
+            exported = self._export(record, version)
+            if exported is None:
                 return False
+            record = exported
         self._finish(record, account)
         return True
+
+    def refresh(self, record: RunRecord) -> bool:
+        """Bring the CSV of a run that is done into the version in force, if it is in another. False
+        also where there is nothing to do."""
+        version = current_number(self.csv.results)
+        if not version or not record.images or record.csv_version == version:
+            return False
+        return self._export(record, version) is not None
+
+    def show_version(self, version: int) -> None:
+        """Let readers see a version with all runs in it, and each run see to its CSV. Safe to
+        repeat: the view moves last."""
+        if version > self.catalog.current_version():
+            runs = runs_with_share(self.csv.results)
+            self.catalog.add_coordinates(version, runs)
+            self.queues.look_at_all(runs)
+            self.catalog.show_version(version)
+
+    def _export(self, record: RunRecord, version: int) -> RunRecord | None:
+        """Partition and CSV of a run in a version, and the version shown; None where it takes more
+        time. What is done of it is in the record."""
+        if not version:
+            return record
+        self.show_version(version)
+        self.catalog.add_coordinates(version, [record.key])
+        earlier = Progress(**record.csv_progress) if record.csv_progress else None
+        stopped = self.csv.export(record.key, version, earlier, self.out_of_time)
+        left = {"csv_progress": stopped.to_map()} if stopped else {"csv_version": version}
+        record = self.runs.change(
+            record, changed_at=record.changed_at, **{"csv_progress": {}, **left}
+        )
+        if stopped:
+            self.queues.look_again(record, 0)
+            return None
+        return record
 
     def _receipt(self, record: RunRecord) -> Receipt:
         """The receipt. Raises `UnbalancedReceiptError` where it accounts for anything but the
@@ -101,51 +129,6 @@ class Completion:
             )
         return account
 
-    def _publish_coordinates(self, record: RunRecord) -> Progress | None:
-        """Partitions, view and CSV in the current PCA version; None when all of it is there.
-
-        After a refit that goes for every finished run. The version can move on meanwhile, so it is
-        looked at again until nothing is left to do.
-        """
-        earlier = Progress(**record.csv_progress) if record.csv_progress else None
-        caught_up = 0
-        while (version := current_number(self.csv.results)) > caught_up:
-            runs = [record.key]
-            if version > self.catalog.current_version():
-                runs += [run for run in receipt.done_runs(self.csv.results) if run != record.key]
-            self.catalog.add_coordinates(version, runs)
-            for number, run in enumerate(left_of(runs, version, earlier)):
-                if number and self.out_of_time():
-                    return Progress.before(run, version)
-                stopped = self._export(run, version, earlier, is_own=run == record.key)
-                if stopped is not None:
-                    return stopped
-            self.catalog.show_version(version)  # last: until then, all of this is repeated
-            caught_up = version
-        return None
-
-    def _export(
-        self, run: Run, version: int, earlier: Progress | None, is_own: bool
-    ) -> Progress | None:
-        """A run's CSV. What is wrong with another run is told there, and does not keep this one
-        from its end."""
-        try:
-            return self.csv.export(run, version, earlier, self.out_of_time)
-        except ConflictError:
-            raise
-        except Exception as error:
-            incomplete = isinstance(error, TransientError)
-            if is_own or (is_of_the_moment(error) and not incomplete):
-                raise
-            self._tell_trouble(run, f"its CSV is not in PCA version {version}: {error!r}")
-        return None
-
-    def _tell_trouble(self, run: Run, words: str) -> None:
-        logger.error("left out", extra={"batch": run.batch, "run": run.number, "error": words})
-        other = self.runs.get(run)
-        if other is not None and other.state == State.DONE:
-            self.runs.change(other, changed_at=other.changed_at, trouble=trouble_of(words))
-
     def _finish(self, record: RunRecord, account: Receipt) -> None:
         record = self.with_late_bill(record)
         cost = self.prices.cost_of(record)
@@ -162,7 +145,6 @@ class Completion:
             pca_version=account.pca.version if account.pca else None,
             cost=cost,
             currency=self.prices.currency,
-            csv_progress={},
         )
         self.report(done)
 

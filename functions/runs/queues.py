@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from darkroom import strict_json
+from darkroom.errors import TransientError
 from darkroom.layout import Run
+from darkroom.storage.read_ahead import read_ahead
 from functions.runs.records import Lane, RunRecord, State
 
 LONGEST_DELAY_SECONDS = 900  # of an SQS message
+_MOST_TOGETHER = 10  # messages in one call
+_SENDERS = 8
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,26 @@ class WorkQueues:
         delay = min(max(int(delay_seconds), 0), LONGEST_DELAY_SECONDS)
         self._send(self.submit_url, Work(run, timer=True), delay)
 
+    def look_at_all(self, runs: Sequence[Run]) -> None:
+        """Let `catalog_results` look at each of many runs, whatever their state. Raises
+        `TransientError` where SQS did not take all."""
+        entries = [
+            {"Id": str(number), "MessageBody": _body(Work(run))} for number, run in enumerate(runs)
+        ]
+        batches = [
+            entries[at : at + _MOST_TOGETHER] for at in range(0, len(entries), _MOST_TOGETHER)
+        ]
+        for answer in read_ahead(self._send_together, batches, _SENDERS):
+            if answer.get("Failed"):
+                raise TransientError(f"SQS did not take all messages: {answer['Failed'][:3]}")
+
+    def _send_together(self, entries: list[dict[str, str]]) -> dict[str, Any]:
+        return dict(self.sqs.send_message_batch(QueueUrl=self.catalog_url, Entries=entries))
+
+    def look_again(self, record: RunRecord, delay_seconds: int) -> None:
+        """Let `catalog_results` look at a run after a while."""
+        self._send(self.catalog_url, Work(record.key), delay_seconds)
+
     def pass_on(self, record: RunRecord) -> None:
         """Let the function that takes the run's next step look at it now."""
         if record.state in (State.OPEN, State.SEALED):
@@ -67,10 +92,11 @@ class WorkQueues:
         self.sqs.send_message(QueueUrl=self.unpack_url, MessageBody=json.dumps(body))
 
     def _send(self, url: str, work: Work, delay_seconds: int = 0) -> None:
-        body = {"batch": work.run.batch, "run": work.run.number, "timer": work.timer}
-        self.sqs.send_message(
-            QueueUrl=url, MessageBody=json.dumps(body), DelaySeconds=delay_seconds
-        )
+        self.sqs.send_message(QueueUrl=url, MessageBody=_body(work), DelaySeconds=delay_seconds)
+
+
+def _body(work: Work) -> str:
+    return json.dumps({"batch": work.run.batch, "run": work.run.number, "timer": work.timer})
 
 
 def job_in(body: str) -> str | None:

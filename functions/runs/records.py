@@ -44,8 +44,9 @@ class RunRecord:
     `files_before` are those that earlier runs of the batch were given. `trouble` is
     what kept the run from its next step in the last of `failed_tries`, `marker_problem` what is
     wrong with a `_READY` that was not understood. `revision` grows with every change, and is the
-    condition of the next. The billed hours are of all attempts up to `billed_attempt`. An erasure
-    is a run too, of the batch `ERASURES`; its `requests` say who asked for it, when and why.
+    condition of the next. `csv_version` is the PCA version that the CSV is in. The billed hours are
+    of all attempts up to `billed_attempt`. An erasure is a run too, of the batch `ERASURES`; its
+    `requests` say who asked for it, when and why.
 
     `prepared`: the manifest is written, and the run can go into a job. `job` is the id of the one
     that has taken it, of whose bill `job_share` is its own; `most_beside` is how many others may be
@@ -92,6 +93,7 @@ class RunRecord:
     rejected: int | None = None
     missing: int | None = None
     pca_version: int | None = None
+    csv_version: int = 0
     csv_progress: Mapping[str, Any] = field(default_factory=dict)
     billed_attempt: int = 0
     vcpu_hours: float = 0

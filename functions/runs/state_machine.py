@@ -20,7 +20,7 @@ from darkroom.errors import ConflictError, DarkroomError
 from darkroom.layout import ERASURES, JOBS, Run
 from functions.aws.isolation import is_of_the_moment
 from functions.runs.queues import WorkQueues
-from functions.runs.records import RunRecord, State, trouble_of
+from functions.runs.records import FINISHED, RunRecord, State, trouble_of
 from functions.runs.table import RunTable
 
 Step = Callable[[RunRecord], bool]
@@ -74,9 +74,10 @@ def _has_failed(record: RunRecord, error: Exception, station: Station) -> bool:
     """Whether what a step raised ends the run: what cannot be otherwise, at once, and what nobody
     foresaw, when it has come again and again. Everything waits for a run that goes on for ever, and
     nobody knows why. While its job may be at work it goes on: what comes after a run that has ended
-    may not meet its job."""
+    may not meet its job. What has ended stays so."""
     words = str(error) if isinstance(error, DarkroomError) else f"{type(error).__name__}: {error}"
-    passing, tries = is_of_the_moment(error) or _may_have_a_job(record), record.failed_tries + 1
+    stays = record.state in FINISHED or _may_have_a_job(record)
+    passing, tries = is_of_the_moment(error) or stays, record.failed_tries + 1
     current = station.runs.get(record.key)
     if current is None or current.state != record.state:
         return False

@@ -81,6 +81,7 @@ def do_the_run(world: World, run: Run, expected: int | None) -> None:
         results.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))
     if good:
         results.write(f"{run.results}/part-00000.parquet", _FEATURES)
+        results.write(run.statistics, b"")
         results.write(CURRENT_PCA, json.dumps({"version": version, "backbone": "b"}).encode())
         for placed in {run, *receipt.done_runs(results)}:
             if not results.list(placed.results):

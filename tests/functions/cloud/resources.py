@@ -24,6 +24,7 @@ from functions import (
     unpack_archive,
 )
 from functions.erasure import dead_letters
+from functions.erasure import steps as erasure_steps
 from local_cloud.access.notes import note_stack
 from local_cloud.emr.jobs import Outcome
 from local_cloud.emr.service import EmrServerless
@@ -105,6 +106,7 @@ def _resources(folder: Path, patch: pytest.MonkeyPatch) -> World:
     note_stack(in_the_template(application, topic, key))
     for name, value in environment(application, urls, topic, key).items():
         patch.setenv(name, value)
+    patch.setattr(erasure_steps, "LOOK_AGAIN_SECONDS", 0)  # nothing waits for clocks
     _forget()
     return world
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from dataclasses import replace
 
 import boto3
@@ -14,9 +15,10 @@ from darkroom.layout import Run
 from darkroom.run import receipt
 from functions import catalog_results
 from functions.publication.csv_writer import CsvWriter
+from functions.publication.steps import Completion
 from functions.repair.redrive import Redriven, redrive
 from functions.repair.retry import retry_rejected
-from functions.runs.records import State
+from functions.runs.records import RunRecord, State
 from tests.functions.cloud.job import do_the_job
 from tests.functions.cloud.world import World
 
@@ -104,6 +106,63 @@ def test_the_view_moves_to_a_new_version_with_every_run_in_it(world: World) -> N
     assert {("2", "spring", "1"), ("2", "autumn", "1")} <= world.partitions("features_pca_versions")
     writer = CsvWriter(world.results)
     assert {writer.present(Run(batch, 1)).version for batch in ("spring", "autumn")} == {2}
+
+
+def test_a_run_whose_coordinates_come_late_is_caught_up_with(world: World) -> None:
+    """Its neighbour is done without it; it goes on by itself, and never fails any more."""
+    world.upload("spring/1.jpg")
+    world.pump()
+    world.pca_version = 2
+    world.upload("autumn/1.jpg")
+    world.deliver("uploads")
+    world.deliver("submit")
+    (job,) = (job for job in world.emr._jobs.values() if job["state"] != "SUCCESS")
+    do_the_job(world, job)
+    (late,) = world.results.list(Run("spring", 1).results_pca(2))
+    coordinates = world.results.read(late)
+    world.results.delete([late])
+    world.emr._change(job, "SUCCESS")
+    world.tell(job)
+    for _ in range(8):
+        world.deliver("catalog")
+    spring, autumn = world.record("spring"), world.record("autumn")
+    assert (autumn.state, autumn.csv_version, autumn.trouble) == (State.DONE, 2, "")
+    assert (spring.state, spring.csv_version) == (State.DONE, 1)
+    assert "not all coordinates of version 2" in spring.trouble
+    world.results.write(late, coordinates)
+    world.pump()
+    spring = world.record("spring")
+    assert (spring.state, spring.csv_version, spring.trouble) == (State.DONE, 2, "")
+    assert CsvWriter(world.results).present(Run("spring", 1)).version == 2
+
+
+def test_a_new_version_costs_the_run_that_brings_it_no_export_but_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many runs there are: each sees to its own CSV, by a message."""
+    counted: list[Counter[str]] = []
+    publish = Completion.publish
+
+    def noted(self: Completion, record: RunRecord) -> bool:
+        begun = len(world.calls)
+        published = publish(self, record)
+        counted.append(Counter(world.calls[begun:]))
+        return published
+
+    for batches in (2, 12):
+        for number in range(batches):
+            world.upload(f"{batches}-{number}/1.jpg")
+        world.pump()
+        world.pca_version += 1
+        world.upload(f"{batches}-new/1.jpg")
+        with monkeypatch.context() as patch:
+            patch.setattr(Completion, "publish", noted)
+            world.pump()
+        runs, writer = receipt.done_runs(world.results), CsvWriter(world.results)
+        assert {writer.present(run).version for run in runs} == {world.pca_version}
+    few, many = counted
+    assert (few.pop("SendMessageBatch"), many.pop("SendMessageBatch")) == (1, 2)  # ten runs each
+    assert many == few
 
 
 def test_more_than_a_hundred_partitions_are_added(world: World) -> None:
