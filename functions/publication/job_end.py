@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import time
 from typing import Any
 
 from darkroom.errors import ObjectNotFoundError
@@ -18,6 +19,7 @@ from functions.runs.state_machine import Step
 from functions.runs.table import THE_JOB, RunTable
 
 _AT_WORK = (State.SUBMITTED, State.RUNNING)
+_SMALL_PATIENCE_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,8 @@ class JobEnd:
         """A run, or an erasure, that is at work. The joint job, which the schedule and its events
         look at, tells of its runs; what has a job of its own is looked after by itself, and a small
         batch by the function that works it."""
-        if record.lane == Lane.SMALL:  # which the index does not tell whoever asks for it
-            self.queues.pass_on(record)
-            return False
+        if record.lane == Lane.SMALL:
+            return self._observe_small(record)
         job = self.runs.get(THE_JOB)
         if job is not None and job.job_run_id == record.job_run_id:
             return False
@@ -81,6 +82,16 @@ class JobEnd:
             if record.state == State.SUBMITTED and not told.waiting:
                 self.runs.change(record, state=State.RUNNING)
             return False
+        return True
+
+    def _observe_small(self, record: RunRecord) -> bool:
+        """Let the function look at its run, which the index does not tell whoever asks for it. One
+        that does not come to it, or says no more, leaves its run to Spark."""
+        if time() < max(record.submitted_at, record.works_until) + _SMALL_PATIENCE_SECONDS:
+            self.queues.pass_on(record)
+            return False
+        reason = "the function for small batches did not end it: see its log and its queue"
+        self._again(record, lane=Lane.SPARK, job_run_id="", reason=reason)
         return True
 
     def _why(self, job_run_id: str, told: JobRun) -> str:
@@ -173,7 +184,8 @@ def _shares(job: RunRecord, accounts: Mapping[Run, Receipt | None]) -> dict[Run,
 
 
 def _is_of(record: RunRecord, job: RunRecord) -> bool:
-    return record.state in _AT_WORK and record.job_run_id == job.job_run_id
+    is_there = record.state in _AT_WORK and record.lane != Lane.SMALL
+    return is_there and record.job_run_id == job.job_run_id
 
 
 def with_bill(record: RunRecord, billed: Billed | None, share: float = 1.0) -> dict[str, float]:

@@ -53,8 +53,8 @@ class RunRecord:
     in its next one, since the last died with so many that nobody knows whose fault it was. The job
     that is under way is a record too, of the batch `JOBS`; its `members` are the runs in it.
 
-    `lane` is what works the run, where that is not Spark from the first: `SMALL` until the function
-    `works_until`, `SPARK` for what it could not end.
+    `lane` is what works the run, known when it is prepared: `SMALL` is the function, which
+    `works_until` then; `SPARK` is for good.
     """
 
     batch: str

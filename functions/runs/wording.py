@@ -56,6 +56,8 @@ def _why_again(record: RunRecord) -> str:
         return ""
     if record.lane == Lane.SPARK and record.attempt == 1:
         return ", since the function for small batches could not end it"
+    if record.attempt == 1:
+        return " again, with fewer others, since their job failed"
     return f" again, since attempt {record.attempt - 1} failed"
 
 

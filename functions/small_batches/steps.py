@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import time
+from typing import Any
 
-from darkroom.errors import DarkroomError
+from darkroom.errors import ConflictError, DarkroomError
 from darkroom.layout import Run
 from functions.aws.observability import count, logger
 from functions.runs.records import Lane, RunRecord, State
 from functions.runs.state_machine import Step
 from functions.runs.table import RunTable
 
+_MARGIN_SECONDS = 60  # between clocks
 _LOST = "its invocation ended without a word: killed, or out of memory"
 
 
@@ -51,12 +53,12 @@ class SmallBatches:
             self.to_spark(record, words, **self._bill(record, began))
             return True
         bill = self._bill(record, began)
-        self.runs.change(record, state=State.SUCCEEDED, billed_attempt=record.attempt, **bill)
+        self._change(record, state=State.SUCCEEDED, billed_attempt=record.attempt, **bill)
         return True
 
     def look_after(self, record: RunRecord) -> bool:
         """Whoever works the run has so long; where they were cut off, Spark takes it."""
-        if record.lane != Lane.SMALL or time() < record.works_until:
+        if record.lane != Lane.SMALL or time() < record.works_until + _MARGIN_SECONDS:
             return False
         self.to_spark(record, _LOST)
         return True
@@ -66,7 +68,7 @@ class SmallBatches:
         told = {"batch": record.batch, "run": record.run, "reason": words}
         logger.warning("a small batch goes to Spark", extra=told)
         count("SmallBatchesToSpark")
-        self.runs.change(
+        self._change(
             record,
             state=State.SEALED,
             lane=Lane.SPARK,
@@ -75,6 +77,17 @@ class SmallBatches:
             reason=words,
             **changes,
         )
+
+    def _change(self, record: RunRecord, **changes: Any) -> None:
+        """Change a run whatever was said of it meanwhile, as long as it is at work here."""
+        try:
+            self.runs.change(record, **changes)
+        except ConflictError:
+            there = self.runs.get(record.key)
+            at_work = (record.state, record.job_run_id)
+            if there is None or (there.state, there.job_run_id) != at_work:
+                raise
+            self.runs.change(there, **changes)
 
     def _bill(self, record: RunRecord, began: float) -> dict[str, float]:
         """What all invocations together have taken of memory and time."""

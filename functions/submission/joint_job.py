@@ -17,7 +17,7 @@ from uuid import uuid4
 from darkroom.errors import ConflictError
 from darkroom.layout import ERASURES, JOBS
 from functions.runs.queues import WorkQueues
-from functions.runs.records import RunRecord, State
+from functions.runs.records import Lane, RunRecord, State
 from functions.runs.table import THE_JOB, RunTable
 from functions.submission.job_runs import JobRuns
 
@@ -123,7 +123,8 @@ class JointJob:
 
 def _is_ready(record: RunRecord, job: RunRecord) -> bool:
     is_free = record.job in ("", job.job) and not record.waits_for_erasure
-    return record.state == State.SEALED and record.prepared and is_free and bool(record.images)
+    is_prepared = record.prepared and record.lane != Lane.SMALL
+    return record.state == State.SEALED and is_prepared and is_free and bool(record.images)
 
 
 def _fits(record: RunRecord, taken: list[RunRecord]) -> bool:

@@ -8,7 +8,7 @@ from time import time
 import pytest
 
 from functions.runs.batch_complete import MOST_PARTS, ClosingRules, closing_of
-from functions.runs.records import RunRecord, State
+from functions.runs.records import Lane, RunRecord, State
 from functions.runs.wording import words
 
 RULES = ClosingRules(quiet_seconds=120, marker_seconds=15, max_age_seconds=21600)
@@ -35,6 +35,11 @@ def record(**changes: object) -> RunRecord:
          "closed (quiet for 120 s): the job is being submitted"),
         ({"state": State.SEALED, "closed_because": "quiet", "reason": "x", "attempt": 2},
          "closed (quiet): waits for the next job again, since attempt 1 failed"),
+        ({"state": State.SEALED, "closed_because": "quiet", "reason": "x"},
+         "closed (quiet): waits for the next job again, with fewer others, since their job failed"),
+        ({"state": State.SEALED, "closed_because": "quiet", "reason": "x", "lane": Lane.SPARK},
+         "closed (quiet): waits for the next job, since the function for small batches could not "
+         "end it"),
         ({"state": State.SUBMITTED, "ago": {"submitted_at": 5}},
          "submitted 5 s ago: 412 files, attempt 1"),
         ({"state": State.RUNNING, "ago": {"submitted_at": 300}},

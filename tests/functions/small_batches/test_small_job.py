@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from darkroom.erasure.request import Selector
 from darkroom.errors import DarkroomError
 from darkroom.layout import ERASURES, Run
 from functions.runs.batch_complete import ClosingRules
-from functions.runs.records import Lane, State
+from functions.runs.records import Lane, RunRecord, State
+from functions.runs.table import RunTable
 from functions.runs.wording import words
 from functions.submission import lane
 from tests.functions.cloud.job import runs_of
@@ -158,3 +160,64 @@ def test_a_message_to_the_catalog_moves_no_small_batch(world: World) -> None:
     world.send("catalog", {"batch": "small", "run": 1, "timer": False})
     world.deliver("catalog")
     assert world.record("small") == before
+
+
+def test_what_is_said_of_a_run_meanwhile_does_not_let_it_be_worked_twice(world: World) -> None:
+    """As `submit_job` says when it could not pass it on, which somebody else had done."""
+    worked: list[Run] = []
+
+    def told(run: Run, out_of_time: Callable[[], bool]) -> None:
+        worked.append(run)
+        world.runs.change(world.record("small"), trouble="SQS is away", failed_tries=1)
+
+    world.small_work = told
+    drop(world, "small", 2)
+    world.pump()
+    assert world.record("small").state == State.DONE
+    assert worked == [Run("small", 1)]
+    assert jobs(world) == []
+
+
+def test_a_function_that_never_comes_to_a_run_leaves_it_to_spark(world: World) -> None:
+    drop(world, "small", 2)
+    world.deliver("uploads")
+    world.deliver("submit")
+    world.lose_messages()
+    waiting = world.record("small")
+    world.reconcile()
+    world.deliver("catalog")
+    assert world.record("small") == waiting
+    world.lose_messages()
+    world.runs.change(waiting, submitted_at=1.0)
+    world.reconcile()
+    world.deliver("catalog")
+    assert world.record("small").lane == Lane.SPARK
+    world.pump()
+    record = world.record("small")
+    assert (record.state, record.attempt, record.processed) == (State.DONE, 1, 2)
+    assert jobs(world) == [[Run("small", 1)]]
+
+
+def test_no_job_takes_a_run_that_is_on_its_way_to_the_function(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`submit_job` is cut off when it has prepared it."""
+    change = RunTable.change
+
+    def cut_off(self: RunTable, record: RunRecord, **changes: Any) -> RunRecord:
+        changed = change(self, record, **changes)
+        if changes.get("prepared"):
+            raise PlantedError
+        return changed
+
+    drop(world, "small", 2)
+    world.deliver("uploads")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunTable, "change", cut_off)
+        with pytest.raises(PlantedError):
+            world.deliver("submit")
+    record = world.record("small")
+    assert (record.state, record.prepared, record.lane) == (State.SEALED, True, Lane.SMALL)
+    drop(world, "large", 20)
+    world.pump()
+    assert jobs(world) == [[Run("large", 1)]]
