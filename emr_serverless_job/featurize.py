@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from hashlib import sha256
 from math import ceil
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
 from darkroom.coordinates.versions import next_version
+from darkroom.erasure import block_list
+from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
 from darkroom.errors import ObjectNotFoundError
 from darkroom.images.backbone import Backbone, backbone_id, load_backbone
 from darkroom.images.features import featurize
@@ -46,8 +49,27 @@ _PARTS_OF_A_RUN = 128  # or fewer: so many that no core idles long at the end
 PART_IMAGES = (32, 256)
 _SETTINGS = b"settings"  # in the metadata of all files: how their part was worked
 
-_loaded: dict[str, Backbone] = {}  # in each process: the model outlives the task
-_loading = Lock()
+Made = TypeVar("Made")
+
+
+class _Last(Generic[Made]):
+    """What was made last, by its id; it outlives the task, in each process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: tuple[str, Made] | None = None
+
+    def made(self, name: str, make: Callable[[], Made]) -> Made:
+        """It, if it has this name; else another in its place."""
+        with self._lock:
+            if self._kept is None or self._kept[0] != name:
+                self._kept = None
+                self._kept = name, make()
+            return self._kept[1]
+
+
+_models: _Last[Backbone] = _Last()
+_block_lists: _Last[BlockList] = _Last()
 
 
 @dataclass(frozen=True)
@@ -147,22 +169,27 @@ def _exists(store: Store, key: str) -> bool:
 
 
 def _task(engine: Engine, requests: Sequence[Request]) -> _Task:
+    blocked = block_list.pack(requests[0].blocked)
     return _Task(
         engine.share(requests[0].model),
         backbone_id(requests[0].model),
+        engine.share(blocked),
+        sha256(blocked).hexdigest(),
         tuple(engine.tally() for _ in requests),
         tuple(request.run for request in requests),
-        replace(requests[0], entries=[], model=b""),
+        replace(requests[0], entries=[], model=b"", blocked=NOTHING_BLOCKED),
     )
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Featurizes and stores one part of one of the runs; pickled to the executors, the model by
-    broadcast. `asked` says how, for all runs alike."""
+    """Featurizes and stores one part of one of the runs; pickled to the executors, the model and
+    the block list by broadcast. `asked` says how, for all runs alike."""
 
     model: Shared
     model_id: str
+    blocked: Shared
+    blocked_id: str
     done: tuple[Tally, ...]
     runs: tuple[Run, ...]
     asked: Request
@@ -172,9 +199,9 @@ class _Task:
         began, asked = monotonic(), self.asked
         outcome = featurize(
             fetched,
-            self._backbone(),
+            _models.made(self.model_id, lambda: load_backbone(self.model.value)),
             asked.limits,
-            asked.blocked,
+            _block_lists.made(self.blocked_id, lambda: block_list.unpack(self.blocked.value)),
             asked.thumbnails,
             asked.contract,
         )
@@ -215,13 +242,6 @@ class _Task:
     def _marked(self, table: pa.Table) -> pa.Table:
         told = {**(table.schema.metadata or {}), _SETTINGS: self._settings}
         return table.replace_schema_metadata(told)
-
-    def _backbone(self) -> Backbone:
-        with _loading:
-            if self.model_id not in _loaded:
-                _loaded.clear()
-                _loaded[self.model_id] = load_backbone(self.model.value)
-            return _loaded[self.model_id]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def record(**changes: object) -> RunRecord:
         ({"state": State.FAILED, "reason": "the job was cancelled"},
          "FAILED: the job was cancelled"),
     ],
-    ids=["quiet", "ready", "short", "waits", "closed", "again", "submitted", "running", "succeeded",
+    ids=["quiet", "ready", "short", "waits", "closed", "again", "fewer", "from-the-function",
+         "submitted", "running", "succeeded",
          "done", "failed"],
 )  # fmt: skip
 def test_where_a_run_stands(changes: dict[str, object], expected: str) -> None:
