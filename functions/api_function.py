@@ -25,15 +25,17 @@ from functions.aws.settings import ApiSettings, read_settings
 from functions.runs.batch_complete import rules_of
 from functions.runs.table import RunTable
 from functions.web import asked, openapi
+from functions.web.batch_list import BatchList
 from functions.web.batches_view import RunsView
 from functions.web.explore_view import ExploreView
-from functions.web.gateway import PUBLIC, caller, packed, rest_event
+from functions.web.gateway import PUBLIC, caller, packed, rest_event, unless_known
 from functions.web.links import Links, signing_client
 from functions.web.page_files import page_file, security_headers
 from functions.web.problems import ProblemError, not_found
 from functions.web.upload_view import UploadView
 
 _MOST_POINTS = 100_000  # what fits into an answer
+_BATCHES = 100  # of a page
 
 app = Chalice(app_name="darkroom", configure_logs=False)
 
@@ -60,7 +62,7 @@ def service() -> Service:
     rules = rules_of(settings)
     return Service(
         settings,
-        RunsView(table, results, links, rules),
+        RunsView(table, results, links, rules, BatchList(table)),
         ExploreView(table, results, PointCache(results)),
         UploadView(s3, settings.uploads_bucket, links),
         security_headers(links.origins, settings.sign_in_url),
@@ -117,8 +119,9 @@ def description() -> dict[str, Any]:
 
 @app.route("/api/batches")
 def batches() -> dict[str, Any]:
-    """All batches."""
-    return service().runs.batches()
+    """Batches, a page at a time."""
+    most = asked.whole(_request(), "most", _BATCHES, 1, 1000)
+    return service().runs.batches(most, asked.place(_request()))
 
 
 @app.route("/api/batches/{batch}")
@@ -238,7 +241,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _sent(answer: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
     usual = {"Content-Type": "application/json", "Cache-Control": "no-store", **service().headers}
-    return packed({**answer, "headers": {**usual, **answer["headers"]}}, event)
+    headers = {**usual, **answer["headers"]}
+    return packed(unless_known({**answer, "headers": headers}, event), event)
 
 
 def _problem_if_refused(answer: dict[str, Any]) -> dict[str, Any]:

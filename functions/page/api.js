@@ -2,6 +2,8 @@
 
 import { token, signIn } from "./signin.js";
 
+const etags = new Map();
+
 /** An answer that is none: `status`, and a `message` for people. */
 export class Problem extends Error {
   constructor(status, message) {
@@ -15,6 +17,17 @@ export async function get(path, query = {}) {
   return ask(path + search(query), {});
 }
 
+/** The same, or null where it is what it was when this last asked for it. */
+export async function getNews(path, query = {}) {
+  const address = path + search(query);
+  const etag = etags.get(address);
+  const answer = await reach(address, etag ? { headers: { "If-None-Match": etag } } : {});
+  if (answer.status === 304) return null;
+  etags.clear(); // of one address at a time
+  etags.set(address, answer.headers.get("ETag"));
+  return answer.json();
+}
+
 /** Send JSON to a path of the API. Throws `Problem`. */
 export async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
@@ -22,6 +35,10 @@ export async function post(path, body) {
 }
 
 async function ask(path, options) {
+  return (await reach(path, options)).json();
+}
+
+async function reach(path, options) {
   const bearer = await token();
   const headers = { ...options.headers, ...(bearer && { Authorization: `Bearer ${bearer}` }) };
   let answer;
@@ -31,8 +48,8 @@ async function ask(path, options) {
     throw new Problem(0, "offline");
   }
   if (answer.status === 401) await signIn();
-  if (!answer.ok) throw await problem(answer);
-  return answer.json();
+  if (!answer.ok && answer.status !== 304) throw await problem(answer);
+  return answer;
 }
 
 async function problem(answer) {

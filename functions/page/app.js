@@ -1,6 +1,6 @@
 // The page: drop, watch, look.
 
-import { get } from "./api.js";
+import { get, getNews } from "./api.js";
 import { Detail } from "./detail.js";
 import { fill, h } from "./dom.js";
 import { Drop } from "./drop.js";
@@ -9,13 +9,15 @@ import { languages, speak, spoken, standing, t } from "./words.js";
 
 const BUSY_MS = 1500;
 const QUIET_MS = 10_000;
+const PAGE = 100; // batches
+const MOST_BATCHES = 1000;
 const LANGUAGE = "darkroom-language";
 
 const element = (id) => document.getElementById(id);
 
 class Page {
   constructor(config) {
-    this.batches = [];
+    Object.assign(this, { batches: [], more: false, most: PAGE });
     this.detail = new Detail(element("detail"), element("image"));
     this.drop = new Drop(element("drop"), config, (id) => this.arrived(id));
     element("language").addEventListener("change", ({ target }) => this.speak(target.value));
@@ -56,11 +58,12 @@ class Page {
     clearTimeout(this.next);
     const turn = (this.turn = (this.turn ?? 0) + 1);
     try {
-      const { batches } = await get("batches");
+      const news = await getNews("batches", { most: this.most });
       if (turn !== this.turn) return;
-      this.batches = batches;
+      if (news) [this.batches, this.more] = [news.batches, news.next !== null];
       this.list();
-      const told = batches.find(({ id }) => id === this.chosen);
+      const told = this.batches.find(({ id }) => id === this.chosen) ?? (await this.unlisted());
+      if (turn !== this.turn) return;
       if (told) await this.detail.update(told);
       else this.detail.clear(!this.chosen ? "choose" : Date.now() < this.awaited ? "arriving" : "noSuchBatch");
       trouble("");
@@ -73,14 +76,32 @@ class Page {
     this.next = setTimeout(() => this.look(), busy ? BUSY_MS : QUIET_MS);
   }
 
+  /** The batch that the address names, where it is none of those that changed last. */
+  async unlisted() {
+    if (!this.chosen || !this.more) return undefined;
+    try {
+      return await get(`batches/${encodeURIComponent(this.chosen)}`);
+    } catch (problem) {
+      if (problem.status === 404) return undefined;
+      throw problem;
+    }
+  }
+
   list() {
-    const stamp = JSON.stringify([this.chosen, spoken(), this.batches.map(({ id, newest }) => [id, standing(newest)])]);
+    const stamp = JSON.stringify([this.chosen, spoken(), this.more, this.batches.map(({ id, newest }) => [id, standing(newest)])]);
     if (stamp === this.listed) return; // or the focus would go
     this.listed = stamp;
     const items = this.batches.map(({ id, batch, newest }) => h("li", {},
       h("a", { href: `#/${id}`, "aria-current": id === this.chosen ? "true" : undefined },
         h("b", {}, batch), h("br"), h("span", { class: `quiet state-${newest.state}` }, standing(newest)))));
+    const more = h("li", {}, h("button", { type: "button", onclick: () => this.longer() }, t("more")));
+    if (this.more) items.push(more);
     fill(element("batches"), items.length ? items : h("li", { class: "quiet" }, t("noBatches")));
+  }
+
+  longer() {
+    this.most = Math.min(this.most + PAGE, MOST_BATCHES);
+    this.look();
   }
 }
 

@@ -25,6 +25,7 @@ from functions.runs.requirements import (
 )
 
 BY_STATE = "by_state"
+_A_FEW = 200
 THE_JOB = Run(JOBS, 1)  # there is one at a time
 
 _log = logging.getLogger("darkroom.runs")
@@ -57,6 +58,20 @@ class RunTable:
             self.table.query,
             IndexName=BY_STATE,
             KeyConditionExpression=Key("state").eq(str(state)),
+        )
+
+    def newest_first(self, state: State, until: float | None = None) -> Iterator[RunRecord]:
+        """The runs in a state as the index shows them, the last changed first; those alone that did
+        not change after a moment. They are read as they are asked for."""
+        condition = Key("state").eq(str(state))
+        if until is not None:
+            condition &= Key("changed_at").lte(to_wire(until))
+        yield from self._pages(
+            self.table.query,
+            IndexName=BY_STATE,
+            KeyConditionExpression=condition,
+            ScanIndexForward=False,
+            Limit=_A_FEW,
         )
 
     def members(self, job: RunRecord) -> Iterator[RunRecord]:

@@ -9,6 +9,7 @@ from chalice.app import Request
 
 from darkroom import strict_json
 from darkroom.layout import Run
+from functions.web.batch_list import Place, place_in
 from functions.web.names import batch_of_id
 from functions.web.problems import bad_request, not_found
 
@@ -74,6 +75,17 @@ def share(request: Request, name: str, default: float, least: float) -> float:
 def batches(request: Request) -> list[str]:
     """The batches that `batch` parameters name, by their ids."""
     return [batch(name) for name in texts(request, "batch")]
+
+
+def place(request: Request) -> Place | None:
+    """The place in the list of batches that `after` names."""
+    given = texts(request, "after")
+    if not given:
+        return None
+    found = place_in(given[-1])
+    if found is None:
+        raise bad_request("'after' is the 'next' of the page before")
+    return found
 
 
 def body(request: Request) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from itertools import islice
 from time import time
 from typing import Any
 
@@ -20,7 +20,8 @@ from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import FINISHED, RunRecord, State
 from functions.runs.table import RunTable
 from functions.runs.wording import words
-from functions.web.known_batches import all_runs, existing_runs, runs_of
+from functions.web.batch_list import BatchList, Place
+from functions.web.known_batches import existing_runs, runs_of
 from functions.web.links import Links
 from functions.web.names import id_of
 from functions.web.problems import ProblemError, not_found
@@ -37,17 +38,19 @@ class RunsView:
     results: Bucket
     links: Links
     rules: ClosingRules
+    known: BatchList
 
-    def batches(self) -> dict[str, Any]:
-        """All batches, the last changed first, each with its newest run."""
-        of_batch: dict[str, list[RunRecord]] = defaultdict(list)
-        for record in all_runs(self.runs):
-            of_batch[record.batch].append(record)
-        newest = [max(records, key=lambda r: r.run) for records in of_batch.values()]
-        ordered = sorted(newest, key=lambda record: record.changed_at, reverse=True)
+    def batches(self, most: int, after: Place | None) -> dict[str, Any]:
+        """A page of all batches, the last changed first, each with its newest run; `next` is where
+        the next page begins."""
         version = current_number(self.results)
-        told = [self._batch(record, of_batch[record.batch], version) for record in ordered]
-        return {"batches": told}
+        found = list(islice(self.known.newest_first(after), most + 1))
+        page = [self._batch(records[-1], records, version) for records in found[:most]]
+        following = None
+        if len(found) > most:
+            last = found[most - 1][-1]
+            following = Place(last.changed_at, last.batch).text
+        return {"batches": page, "next": following}
 
     def batch(self, batch: str) -> dict[str, Any]:
         """One batch with all its runs, the newest first."""

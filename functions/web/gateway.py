@@ -8,6 +8,7 @@ import gzip
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -69,6 +70,23 @@ def _named(told: object, *names: str) -> str | None:
     for name in names:
         told = told.get(name) if isinstance(told, Mapping) else None
     return told if isinstance(told, str) and told else None
+
+
+def unless_known(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer with its ETag; without its body where the caller has it already."""
+    if answer["statusCode"] != HTTPStatus.OK or "ETag" in answer["headers"]:
+        return answer
+    digest = sha256((answer.get("body") or "").encode()).hexdigest()
+    headers = {**answer["headers"], "ETag": f'"{digest[:32]}"'}
+    sent = {name.lower(): value for name, value in event.get("headers", {}).items()}
+    if sent.get("if-none-match") == headers["ETag"]:
+        return {
+            **answer,
+            "statusCode": int(HTTPStatus.NOT_MODIFIED),
+            "headers": headers,
+            "body": "",
+        }
+    return {**answer, "headers": headers}
 
 
 def packed(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _PATHS = {"name": "path", "in": "query",
           "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 100}}  # fmt: skip
 _COSINE = {"name": "cosine", "in": "query", "description": "From which images count as such",
            "schema": {"type": "number", "minimum": 0.9, "maximum": 1, "default": 0.98}}  # fmt: skip
+_AFTER = {"name": "after", "in": "query", "description": "The `next` of the page before",
+          "schema": {"type": "string", "pattern": "^[0-9]{1,12}(\\.[0-9]{1,6})?@.+$"}}  # fmt: skip
 _BATCHES = {"name": "batch", "in": "query", "description": "Batches by `id`; all unless given",
             "schema": {"type": "array", "items": _BATCH["schema"], "maxItems": 100}}  # fmt: skip
 
@@ -49,7 +51,9 @@ def _paths() -> dict[str, Any]:
     path = _text("path", "The image's object key, or its path")
     return {
         "/api/openapi.json": _get("This description", "Description"),
-        "/api/batches": _get("All batches, the last changed first", "Batches"),
+        "/api/batches": _get(
+            "Batches, the last changed first", "Batches", _number("most", 100, 1, 1000), _AFTER
+        ),
         batch: _get("A batch with its runs, the newest first", "Batch", _BATCH),
         run: _get("A run", "Run", _BATCH, _RUN),
         f"{run}/receipt": _get("The account of a run", "Receipt", _BATCH, _RUN),
@@ -111,6 +115,7 @@ def _responses(answer: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer}"}}}
     return {
         "200": {"description": "The answer", "content": content},
+        "304": {"description": "The answer is the one whose ETag came as If-None-Match"},
         **{
             status: {"description": description, "content": _PROBLEM}
             for status, description in (

@@ -78,7 +78,10 @@ SCHEMAS: Schema = {
         changed_at=_NUMBER,
     ),
     "BatchInShort": _object(id=_TEXT, batch=_TEXT, **_COUNTS, newest=_of("Run")),
-    "Batches": _object(batches=_list(_of("BatchInShort"))),
+    "Batches": _object(
+        batches=_list(_of("BatchInShort")),
+        next={**_or_null(_TEXT), "description": "The next page's `after`"},
+    ),
     "Batch": _object(
         id=_TEXT, batch=_TEXT, **_COUNTS, newest=_of("Run"), runs=_list(_of("Run"))
     ),
