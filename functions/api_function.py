@@ -145,8 +145,7 @@ def receipt(batch: str, run: str) -> dict[str, Any]:
 @app.route("/api/batches/{batch}/runs/{run}/rejected")
 def rejected(batch: str, run: str) -> dict[str, Any]:
     """The images that a run could not process."""
-    first = asked.whole(_request(), "first", 0, 0, 999_999_999)
-    return service().runs.rejected(asked.run(batch, run), first)
+    return service().runs.rejected(asked.run(batch, run), asked.row(_request()))
 
 
 @app.route("/api/batches/{batch}/runs/{run}/files")

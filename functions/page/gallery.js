@@ -18,17 +18,17 @@ function picture(image) {
 
 /** The images that the runs of a batch could not process, with the reasons. */
 export async function showRejected(panel, batch) {
-  const left = batch.runs.filter(({ receipt }) => receipt && receipt.rejected + receipt.missing).map(({ run }) => ({ run, first: 0 }));
+  const left = batch.runs.filter(({ receipt }) => receipt && receipt.rejected + receipt.missing).map(({ run }) => ({ run, query: {} }));
   if (!left.length) return fill(panel, h("p", {}, t("noneRejected")));
   const list = h("ul", { class: "tiles" });
   const more = h("button", { type: "button", hidden: true }, t("more"));
   const trouble = h("p", { role: "alert" });
   fill(panel, list, more, trouble);
   const next = async () => {
-    const [{ run, first }] = left;
-    const page = await get(`batches/${batch.id}/runs/${run}/rejected`, { first });
+    const [{ run, query }] = left;
+    const page = await get(`batches/${batch.id}/runs/${run}/rejected`, query);
     if (page.next === null) left.shift(); // only what has come is passed over
-    else left[0].first = page.next;
+    else left[0].query = { after: page.next };
     list.append(...page.rejected.map((image) => rejectedTile({ ...image, id: batch.id, run })));
     more.hidden = !left.length;
   };

@@ -84,8 +84,20 @@ def place(request: Request) -> Place | None:
         return None
     found = place_in(given[-1])
     if found is None:
-        raise bad_request("'after' is the 'next' of the page before")
+        raise not_found("there is no such page: 'after' is the 'next' of the page before")
     return found
+
+
+def row(request: Request) -> tuple[str, int]:
+    """The row of a file, by its name without the ending, that `after` names; before all files where
+    none is named."""
+    given = texts(request, "after")
+    if not given:
+        return "", 0
+    name, _, number = given[-1].partition("@")
+    if not re.fullmatch(r"[0-9]{1,9}", number):
+        raise not_found("there is no such page: 'after' is the 'next' of the page before")
+    return part(name), int(number)
 
 
 def body(request: Request) -> dict[str, Any]:

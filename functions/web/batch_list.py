@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
+from itertools import groupby
 from threading import Lock
 from time import monotonic
 
@@ -92,7 +93,7 @@ class BatchList:
 
     def _entries(self, after: Place | None) -> Iterator[RunRecord]:
         until = None if after is None else after.changed_at
-        of_states = [self.runs.newest_first(state, until) for state in State]
+        of_states = [_ties_by_name(self.runs.newest_first(state, until)) for state in State]
         for entry in merge(*of_states, key=lambda e: Place(e.changed_at, e.batch).order):
             place = Place(entry.changed_at, entry.batch)
             if after is None or place.order > after.order:
@@ -110,3 +111,9 @@ class BatchList:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         return records
+
+
+def _ties_by_name(entries: Iterator[RunRecord]) -> Iterator[RunRecord]:
+    """The index has no order among runs that changed at the same moment."""
+    for _, together in groupby(entries, key=lambda entry: entry.changed_at):
+        yield from sorted(together, key=lambda entry: entry.batch)

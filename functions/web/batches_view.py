@@ -83,20 +83,25 @@ class RunsView:
             raise not_found("this run has no receipt yet") from error
         return {**asdict(account), "balanced": account.balanced, "equation": account.equation}
 
-    def rejected(self, run: Run, first: int) -> dict[str, Any]:
-        """A page of the images that could not be processed, from number `first`."""
+    def rejected(self, run: Run, after: tuple[str, int]) -> dict[str, Any]:
+        """A page of the images that could not be processed: those after a row of a file, the file
+        by its name without the ending. What comes before is not read."""
         self._record(run)
         found: list[dict[str, Any]] = []
-        seen = 0
+        begin, row = after
         for file in self.results.list(run.rejected, ".parquet"):
-            rows = from_parquet(self.results.read(file), ["path", "reason", "detail"]).to_pylist()
             part = file.rpartition("/")[2].removesuffix(".parquet")
-            found += [{**row, "part": part} for row in rows[max(first - seen, 0) :]]
-            seen += len(rows)
-            if len(found) > _PAGE:
-                break
-        following = first + _PAGE if len(found) > _PAGE else None
-        return {"rejected": found[:_PAGE], "next": following}
+            if part < begin or len(found) > _PAGE:
+                continue
+            rows = from_parquet(self.results.read(file), ["path", "reason", "detail"]).to_pylist()
+            first = row if part == begin else 0
+            found += [{**told, "part": part, "row": n} for n, told in enumerate(rows)][first:]
+        page = found[:_PAGE]
+        following = None
+        if len(found) > _PAGE:
+            following = f"{page[-1]['part']}@{page[-1]['row'] + 1}"
+        told = [{name: row[name] for name in row if name != "row"} for row in page]
+        return {"rejected": told, "next": following}
 
     def files(self, run: Run) -> dict[str, Any]:
         """Links to what the run left, for minutes."""

@@ -20,8 +20,6 @@ _PATHS = {"name": "path", "in": "query",
           "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 100}}  # fmt: skip
 _COSINE = {"name": "cosine", "in": "query", "description": "From which images count as such",
            "schema": {"type": "number", "minimum": 0.9, "maximum": 1, "default": 0.98}}  # fmt: skip
-_AFTER = {"name": "after", "in": "query", "description": "The `next` of the page before",
-          "schema": {"type": "string", "pattern": "^[0-9]{1,12}(\\.[0-9]{1,6})?@.+$"}}  # fmt: skip
 _BATCHES = {"name": "batch", "in": "query", "description": "Batches by `id`; all unless given",
             "schema": {"type": "array", "items": _BATCH["schema"], "maxItems": 100}}  # fmt: skip
 
@@ -52,14 +50,15 @@ def _paths() -> dict[str, Any]:
     return {
         "/api/openapi.json": _get("This description", "Description"),
         "/api/batches": _get(
-            "Batches, the last changed first", "Batches", _number("most", 100, 1, 1000), _AFTER
+            "Batches, the last changed first", "Batches", _number("most", 100, 1, 1000),
+            _after(r"^[0-9]{1,12}(\.[0-9]{1,6})?@.+$"),
         ),
         batch: _get("A batch with its runs, the newest first", "Batch", _BATCH),
         run: _get("A run", "Run", _BATCH, _RUN),
         f"{run}/receipt": _get("The account of a run", "Receipt", _BATCH, _RUN),
         f"{run}/rejected": _get(
             "Images that could not be processed", "Rejected", _BATCH, _RUN,
-            _number("first", 0, 0, 999_999_999),
+            _after("^[A-Za-z0-9-]{1,64}@[0-9]{1,9}$"),
         ),
         f"{run}/files": _get("Links to a run's results, for minutes", "Files", _BATCH, _RUN),
         f"{run}/thumbnails/{{part}}": _get(
@@ -132,6 +131,11 @@ def _responses(answer: str) -> dict[str, Any]:
 def _number(name: str, default: int, least: int, most: int) -> dict[str, Any]:
     limits = {"type": "integer", "default": default, "minimum": least, "maximum": most}
     return {"name": name, "in": "query", "schema": limits}
+
+
+def _after(pattern: str) -> dict[str, Any]:
+    return {"name": "after", "in": "query", "description": "The `next` of the page before",
+            "schema": {"type": "string", "pattern": pattern}}  # fmt: skip
 
 
 def _text(name: str, description: str) -> dict[str, Any]:

@@ -100,7 +100,7 @@ SCHEMAS: Schema = {
         rejected=_list(
             _object(path=_TEXT, reason=_TEXT, detail=_or_null(_TEXT), part=_TEXT)
         ),
-        next={**_or_null(_COUNT), "description": "The next page's `first`"},
+        next={**_or_null(_TEXT), "description": "The next page's `after`"},
     ),
     "Files": _object(
         pca_version=_COUNT,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from collections import Counter
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import pyarrow as pa
 import pytest
 
 from darkroom.erasure.request import Selector
 from darkroom.layout import ERASURES, Run
 from darkroom.run.progress import ProgressNote
+from darkroom.storage.parquet import REJECTED_SCHEMA, to_parquet
 from functions.runs.records import State
 from functions.web.names import batch_of_id, id_of
 from tests.functions.cloud.world import World
@@ -106,7 +109,31 @@ def test_rejected_images_come_with_reasons_page_by_page(images: World) -> None:
     (row,) = told["rejected"]
     assert (row["path"], row["reason"]) == ("spring/apple/broken.jpg", "decode_error")
     assert told["next"] is None
-    assert ask(images, "/api/batches/spring/runs/1/rejected?first=1").told["rejected"] == []
+    assert ask(images, "/api/batches/spring/runs/1/rejected?after=part-00000@1").told == {
+        "rejected": [], "next": None}  # fmt: skip
+
+
+def test_a_late_page_of_the_rejected_is_read_as_the_first_is(images: World) -> None:
+    """Of 60 files, those that the page is in."""
+    run = Run("spring", 1)
+    names = [f"spring/{n:04}.jpg" for n in range(420)]
+    for number in range(60):
+        rows = [{"path": path, "reason": "decode_error", "detail": "", "content_sha256": ""}
+                for path in names[number * 7 : number * 7 + 7]]  # fmt: skip
+        table = pa.Table.from_pylist(rows, REJECTED_SCHEMA)
+        images.results.write(f"{run.rejected}/part-{number:05}.parquet", to_parquet(table))
+    told, reads, after = [], [], ""
+    while True:
+        images.calls.clear()
+        page = ask(images, f"/api/batches/spring/runs/1/rejected{after}").told
+        reads.append(Counter(images.calls)["GetObject"])
+        told += [row["path"] for row in page["rejected"]]
+        if page["next"] is None:
+            break
+        after = f"?after={page['next']}"
+    assert told == names
+    assert max(reads) <= 16
+    assert len(reads) == 5
 
 
 def test_links_lead_to_the_results_for_minutes(images: World) -> None:
