@@ -22,8 +22,8 @@ from time import perf_counter
 
 from benchmarks.csv_export import make_files
 from benchmarks.record import save
+from darkroom.explore.cache import PointCache, Seen
 from darkroom.explore.duplicates import near_duplicates
-from darkroom.explore.images import PointCache, Seen
 from darkroom.explore.map import make_map
 from darkroom.explore.outliers import outliers
 from darkroom.explore.similar import find, similar

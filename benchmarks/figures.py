@@ -19,7 +19,7 @@ from benchmarks.latency import DELAY_SECONDS
 from benchmarks.record import RESULTS
 from darkroom.coordinates.pca import KEEP_SHARE
 from darkroom.errors import UsageError
-from darkroom.explore.images import CACHED_BYTES
+from darkroom.explore.cache import CACHED_BYTES
 from darkroom.explore.map import MOST_POINTS
 from darkroom.explore.outliers import SAMPLE
 from darkroom.images.contract import DISPLAY
@@ -27,7 +27,7 @@ from darkroom.images.outcome import Limits
 from darkroom.storage.parquet import COMPONENTS
 from emr_serverless_job.featurize import PART_IMAGES
 from functions.submission.job_runs import worker_conf
-from functions.web.explore_view import MOST_IMAGES
+from functions.web.explore_view import MOST_COMPARED, MOST_LOOKED_AT
 from local_cloud.emr.spark_submit import LOG_SECONDS
 from local_cloud.storage_room import RESERVE_BYTES
 
@@ -102,7 +102,8 @@ def held() -> Mapping[str, Any]:
             "statistics_bytes": 8 * 1280 * 1281 // 2,
             "log_seconds": LOG_SECONDS,
             "explore": {
-                "images": MOST_IMAGES,
+                "looked_at": MOST_LOOKED_AT,
+                "compared": MOST_COMPARED,
                 "cached_megabytes": CACHED_BYTES >> 20,
                 "sample": SAMPLE,
             },

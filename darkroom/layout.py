@@ -184,6 +184,11 @@ def pca_model(version: int) -> str:
     return f"pca/model={version}"
 
 
+def points_folder(version: int) -> str:
+    """Folder of the packs of points of one PCA version."""
+    return f"Results_PCA/model={version}/points"
+
+
 def part_file(number: int) -> str:
     """The name of a Parquet file: one for each part of the manifest."""
     return f"part-{number:05d}.parquet"

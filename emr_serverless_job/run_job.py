@@ -21,6 +21,7 @@ from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_runs
 from emr_serverless_job.engine import Engine
 from emr_serverless_job.featurize import featurize_runs
+from emr_serverless_job.packing import pack_points
 from emr_serverless_job.request import Request
 
 _MOST_LOST_RACES = 3
@@ -100,6 +101,8 @@ def run_jobs(
     for run, account in accounts.items():
         account.seconds["tasks"] = featurized[run].seconds
     placed = _place_and_account(engine, [r for r in worked if r.run in accounts], accounts, clock)
+    if placed:
+        pack_points(engine, requests[0].output)
     return [
         Ended(run, placed.get(run), failed.get(run), told.seconds)
         for run, told in featurized.items()

@@ -15,8 +15,8 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from chalice.app import Chalice, Request, Response
 
+from darkroom.explore.cache import PointCache
 from darkroom.explore.duplicates import LIKE
-from darkroom.explore.images import PointCache
 from darkroom.explore.map import MOST_POINTS
 from functions.aws.bucket import Bucket
 from functions.aws.observability import count, logger, metrics, tracer
@@ -27,7 +27,7 @@ from functions.runs.table import RunTable
 from functions.web import asked, openapi
 from functions.web.batch_list import BatchList
 from functions.web.batches_view import RunsView
-from functions.web.explore_view import ExploreView
+from functions.web.explore_view import MOST_COMPARED, MOST_LOOKED_AT, ExploreView, Limits
 from functions.web.gateway import PUBLIC, caller, packed, rest_event, unless_known
 from functions.web.links import Links, signing_client
 from functions.web.page_files import page_file, security_headers
@@ -63,7 +63,7 @@ def service() -> Service:
     return Service(
         settings,
         RunsView(table, results, links, rules, BatchList(table)),
-        ExploreView(table, results, PointCache(results)),
+        ExploreView(table, results, PointCache(results), Limits(MOST_LOOKED_AT, MOST_COMPARED)),
         UploadView(s3, settings.uploads_bucket, links),
         security_headers(links.origins, settings.sign_in_url),
     )

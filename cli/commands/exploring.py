@@ -12,8 +12,8 @@ from cli.commands.options import json_option, stack_option
 from cli.on_stack.stack import Stack, open_stack
 from cli.terminal.say import say, say_json
 from darkroom.errors import UsageError
+from darkroom.explore.cache import PointCache
 from darkroom.explore.duplicates import LIKE
-from darkroom.explore.images import PointCache
 from darkroom.printable import printable
 from functions.web.explore_view import ExploreView
 from functions.web.names import id_of

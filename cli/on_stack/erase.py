@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,8 @@ from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.shares import Share
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.layout import ERASURES, erasure_request, run_of
+from darkroom.explore.packs import packs_of
+from darkroom.layout import ERASURES, Run, erasure_request, run_of
 from darkroom.run import receipt
 from functions.runs.records import RunRecord, State
 
@@ -150,13 +151,23 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
         rows = f"{len(paths)} rows: {', '.join(sorted(paths))}"
         yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
     featured = featured_in(found.files)
-    for run in featured:
-        for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
-            if where in stack.results.list(where.rpartition("/")[0]):
-                yield Trace(place, f"{root}/{where}", "its share")
+    if featured:
+        yield from _made_of(stack, featured, found)
     for share in found.shares:
         yield from _in_receipt(stack, share, found.keys)
-    for number, runs in versions.fitted_on(stack.results).items():
+
+
+def _made_of(stack: Stack, featured: Sequence[Run], found: Plan) -> Iterator[Trace]:
+    """What was made of the rows of these runs."""
+    results, root = stack.results, stack.results.uri
+    for run in featured:
+        for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
+            if where in results.list(where.rpartition("/")[0]):
+                yield Trace(place, f"{root}/{where}", "its share")
+    for version in found.pca_versions:
+        for pack in packs_of(results, version, featured):
+            yield Trace("points", f"{root}/{pack}", "its rows, with those of other runs")
+    for number, runs in versions.fitted_on(results).items():
         if set(featured) & set(runs):
             yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")
 

@@ -26,6 +26,7 @@ from darkroom.erasure.search import part_keys
 from darkroom.erasure.uploads import Left, StoredVersion
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError, UsageError
+from darkroom.explore.packs import forget_packs
 from darkroom.layout import Run, batch_of, run_of
 from darkroom.manifest import Entry
 from darkroom.storage.read_ahead import read_ahead
@@ -150,6 +151,8 @@ class Eraser:
         gone, keys = set(todo.removed), todo.keys
         if todo.featured:
             forget_total(self.places.results)
+        changed = {*todo.featured, *todo.removed}
+        forget_packs(self.places.results, todo.pca_versions, changed)
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
         self.places.spread(drop_rows, shared)
         for run in todo.removed:

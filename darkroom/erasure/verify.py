@@ -9,6 +9,7 @@ from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan
 from darkroom.erasure.search import all_parts, all_rows
+from darkroom.explore.packs import names_in_packs
 from darkroom.manifest import Entry
 from darkroom.run import receipt
 from darkroom.storage.read_ahead import read_ahead
@@ -53,6 +54,7 @@ class Verifier:
             ),
             "unfinished_exports": len(list(self.places.exports.unfinished())),
             "duplicates": sum(path in keys for path in duplicates),
+            "packed_points": self._packed(plan),
         }
         looked_at = {
             "rows": len(rows),
@@ -77,6 +79,15 @@ class Verifier:
         accounts = (receipt.unpack(self.places.results.read(key)) for key in keys if key in there)
         return [path for account in accounts for group in account.duplicates.groups
                 for path in group]  # fmt: skip
+
+    def _packed(self, plan: Plan) -> int:
+        """How many rows of the packs of points there are name what was removed."""
+        keys, contents = plan.keys, plan.contents
+        return sum(
+            path in keys or content in contents
+            for version in plan.pca_versions
+            for path, content in names_in_packs(self.places.results, version)
+        )
 
     def _versions(self, plan: Plan) -> list[tuple[str, str]]:
         """What the bucket still has under the keys that had something, but for those of which it

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
-from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +19,8 @@ from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 
 _COLUMNS = ["path", "label", "content_sha256", "pca"]
-CACHED_BYTES = 200 * 1024 * 1024
 _FILES_AHEAD = 16
-_RUNS_AHEAD = 8
-_ROWS = pa.schema({"path": pa.string(), "label": pa.string(), "content_sha256": pa.string()})
+ROWS = pa.schema({"path": pa.string(), "label": pa.string(), "content_sha256": pa.string()})
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def read_points(store: Store, run: Run, version: int) -> Points:
     files = store.list(run.results_pca(version), ".parquet")
     tables = [from_parquet(data, _COLUMNS) for data in read_ahead(store.read, files, _FILES_AHEAD)]
     if not tables:
-        return Points(run, _ROWS.empty_table(), np.zeros((0, 0), np.float32), (), ())
+        return Points(run, ROWS.empty_table(), np.zeros((0, 0), np.float32), (), ())
     whole = pa.concat_tables(tables)
     return Points(
         run,
@@ -129,48 +125,3 @@ def _only(points: Points, mask: NDArray[np.bool_]) -> Points:
     counts = np.bincount(points.part_numbers[mask], minlength=len(points.parts))
     rows, vectors = points.rows.filter(pa.array(mask)), points.vectors[mask]
     return Points(points.run, rows, vectors, points.parts, tuple(map(int, counts)))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A finished run, what tells whether it changed since it was last looked at, and how many
-    images it has processed (None where that is not known)."""
-
-    run: Run
-    stamp: str = ""
-    images: int | None = None
-
-
-@dataclass
-class PointCache:
-    """The points of runs, read once and kept while there is room; the longest unused go first."""
-
-    store: Store
-    most_bytes: int = CACHED_BYTES
-    _kept: OrderedDict[Run, tuple[Seen, int, Points]] = field(default_factory=OrderedDict)
-    _bytes: int = 0
-    _lock: Lock = field(default_factory=Lock)
-
-    def points(self, runs: Iterable[Seen], version: int) -> Iterator[Points]:
-        """The runs' points in a PCA version, in order; what is not kept is read side by side."""
-        yield from read_ahead(partial(self._of, version), runs, _RUNS_AHEAD)
-
-    def _of(self, version: int, seen: Seen) -> Points:
-        with self._lock:
-            known = self._kept.get(seen.run)
-            if known is not None and known[:2] == (seen, version):
-                self._kept.move_to_end(seen.run)
-                return known[2]
-        read = read_points(self.store, seen.run, version)
-        if seen.images in (None, len(read)):  # else a job is still writing its coordinates
-            with self._lock:
-                self._keep(seen, version, read)
-        return read
-
-    def _keep(self, seen: Seen, version: int, read: Points) -> None:
-        older = self._kept.pop(seen.run, None)
-        self._bytes += read.size_bytes - (older[2].size_bytes if older is not None else 0)
-        self._kept[seen.run] = seen, version, read
-        while self._bytes > self.most_bytes:
-            _, (_, _, gone) = self._kept.popitem(last=False)
-            self._bytes -= gone.size_bytes

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from darkroom.explore.images import Points
+
+_DIGITS = 16  # of a digest, which decide
 
 
 def smallest_contents(points: Sequence[Points], most: int) -> NDArray[np.int64]:
@@ -18,6 +21,10 @@ def smallest_contents(points: Sequence[Points], most: int) -> NDArray[np.int64]:
     """
     if sum(len(run) for run in points) <= most:
         return np.arange(sum(len(run) for run in points))
-    digests = [digest for run in points for digest in run.rows["content_sha256"].to_pylist()]
-    keys = np.array([int(digest[:15], 16) for digest in digests])
-    return np.sort(np.argpartition(keys, most - 1)[:most])
+    columns = [chunk for run in points for chunk in run.rows["content_sha256"].chunks]
+    digests = pa.chunked_array(columns, pa.string()).to_numpy().astype(f"S{_DIGITS}")
+    first, second = digests.view(">u8").reshape(len(digests), 2).T
+    edge = np.partition(first, most - 1)[most - 1]
+    within, at_the_edge = np.flatnonzero(first < edge), np.flatnonzero(first == edge)
+    at_the_edge = at_the_edge[np.argsort(second[at_the_edge], kind="stable")]
+    return np.sort(np.concatenate([within, at_the_edge[: most - len(within)]]))

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from typing import Any
 
 from darkroom.coordinates.pointer import current_number
 from darkroom.errors import UsageError
+from darkroom.explore.cache import PointCache, Seen
 from darkroom.explore.duplicates import near_duplicates
-from darkroom.explore.images import Image, PointCache, Points, Seen, newest_only
+from darkroom.explore.images import Image, Points, newest_only
 from darkroom.explore.map import RULE, make_map
 from darkroom.explore.outliers import outliers
 from darkroom.explore.similar import find, similar
 from darkroom.explore.stored_thumbnails import thumbnails
-from darkroom.layout import Run, batch_of
+from darkroom.layout import ERASURES, JOBS, Run, batch_of
+from darkroom.storage.read_ahead import read_ahead
 from functions.aws.bucket import Bucket
 from functions.runs.records import RunRecord, State
 from functions.runs.table import RunTable
-from functions.web.known_batches import all_runs, existing_runs, runs_of
+from functions.web.known_batches import existing_runs, runs_of
 from functions.web.names import id_of
 from functions.web.problems import bad_request, not_found
 
-MOST_IMAGES = 300_000
+MOST_LOOKED_AT = 2_000_000  # images that fit into the API's function
+MOST_COMPARED = 300_000  # with each other, in its time
+_READS = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many images are taken into one answer; None where the machine decides."""
+
+    looked_at: int | None = None
+    compared: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,11 +45,13 @@ class ExploreView:
     runs: RunTable
     results: Bucket
     cache: PointCache
+    limits: Limits = Limits()
 
     def map(self, batches: Sequence[str], components: int, most: int) -> dict[str, Any]:
         """Images as points, column by column; all batches where none is named."""
         version = current_number(self.results)
-        drawn = make_map(self._points(batches, version), components, most)
+        points = self._points(batches, version, self.limits.looked_at)
+        drawn = make_map(points, components, most)
         axes = drawn.coordinates.round(4).T.tolist()
         return {
             "pca_version": version,
@@ -56,16 +69,17 @@ class ExploreView:
     def similar(self, path: str, batches: Sequence[str], count: int) -> dict[str, Any]:
         """Images like the one under an object key, in these batches or in all."""
         version = current_number(self.results)
-        among = self._records(batches)
-        query = find(self._each(runs_of(self.runs, batch_of(path, "")), version), path)
+        among = self._points(batches, version, self.limits.looked_at)
+        own = self._read(_seen(runs_of(self.runs, batch_of(path, ""))), version)
+        query = find(own, path)
         if query is None:  # an image from the bucket's root: its batch is named by a day
-            query = find(self._each(all_runs(self.runs), version), path)
+            query = find(self._points([], version, self.limits.looked_at), path)
         if query is None:
             raise not_found(
                 f"there is no processed image {path!r}: name it by its object key, "
                 "<batch>/<label>/<name>"
             )
-        found = similar(self._each(among, version), query, count)
+        found = similar(among, query, count)
         return {
             "pca_version": version,
             "image": told(query.image),
@@ -78,7 +92,7 @@ class ExploreView:
         """Groups of near duplicates in a batch."""
         version = current_number(self.results)
         try:
-            groups = near_duplicates(self._points([batch], version), least)
+            groups = near_duplicates(self._points([batch], version, self.limits.compared), least)
         except UsageError as error:
             raise bad_request(str(error)) from error
         return {
@@ -94,7 +108,7 @@ class ExploreView:
     def outliers(self, batch: str, count: int) -> dict[str, Any]:
         """The images of a batch that are least like any other."""
         version = current_number(self.results)
-        found = outliers(self._points([batch], version), count)
+        found = outliers(self._points([batch], version, self.limits.compared), count)
         return {
             "pca_version": version,
             "outliers": [{**told(outlier.image), "cosine": outlier.cosine} for outlier in found],
@@ -109,27 +123,40 @@ class ExploreView:
             }
         }
 
-    def _records(self, batches: Sequence[str]) -> list[RunRecord]:
-        """The runs of these batches, or of all. Raises `ProblemError` for one that is none."""
+    def _points(self, batches: Sequence[str], version: int, most: int | None) -> list[Points]:
+        """The points of these batches, or of all. Raises `ProblemError` for one that is none, and
+        where they are too many for one answer."""
         if not batches:
-            return all_runs(self.runs)
-        return [run for batch in dict.fromkeys(batches) for run in existing_runs(self.runs, batch)]
+            return self._of_all(version, most)
+        of_batches = (existing_runs(self.runs, batch) for batch in dict.fromkeys(batches))
+        seen = _seen([record for records in of_batches for record in records])
+        _require_at_most(most, sum(run.images or 0 for run in seen))
+        return self._read(seen, version)
 
-    def _points(self, batches: Sequence[str], version: int) -> list[Points]:
-        """All points at once. Raises `ProblemError` where they are too many for one answer."""
-        seen = _seen(self._records(batches))
-        if sum(run.images or 0 for run in seen) > MOST_IMAGES:
-            raise bad_request(
-                f"more than {MOST_IMAGES} images are too many for one answer: name fewer batches, "
-                "or ask the results themselves (docs/query.md)"
-            )
+    def _of_all(self, version: int, most: int | None) -> list[Points]:
+        """Of runs that are packed nothing else is asked for, however many they are."""
+        if not version:
+            return []
+        index = self.cache.index(version)
+        done = sorted(record.key for record in self.runs.in_state(State.DONE))
+        packed = index.runs
+        waiting = [run for run in done if run not in packed and run.batch not in (ERASURES, JOBS)]
+        records = filter(None, read_ahead(self.runs.get, waiting, _READS))
+        seen = [*_seen(list(records)), *(Seen(run) for run in done if run in packed)]
+        images = sum(pack.images for pack in index.packs)
+        _require_at_most(most, images + sum(run.images or 0 for run in seen))
+        return newest_only(list(self.cache.points(seen, version, index)))
+
+    def _read(self, seen: Sequence[Seen], version: int) -> list[Points]:
         return newest_only(list(self.cache.points(seen, version))) if version else []
 
-    def _each(self, records: Sequence[RunRecord], version: int) -> Iterator[Points]:
-        """The points, a batch at a time: memory does not grow with their number."""
-        by_batch = groupby(_seen(records) if version else [], key=lambda seen: seen.run.batch)
-        for _, runs in by_batch:
-            yield from newest_only(list(self.cache.points(runs, version)))
+
+def _require_at_most(most: int | None, images: int) -> None:
+    if most is not None and images > most:
+        raise bad_request(
+            f"{images} images are too many for one answer: name fewer batches, or ask with the "
+            "command line, which has no such limit"
+        )
 
 
 def _seen(records: Sequence[RunRecord]) -> list[Seen]:

@@ -19,8 +19,3 @@ def existing_runs(table: RunTable, batch: str) -> list[RunRecord]:
     if not records:
         raise not_found(f"there is no batch {batch!r}")
     return records
-
-
-def all_runs(table: RunTable) -> list[RunRecord]:
-    """The runs of all batches."""
-    return [record for record in table.every() if record.batch != ERASURES]

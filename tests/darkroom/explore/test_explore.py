@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from darkroom.coordinates.vectors import vector_column
 from darkroom.errors import UsageError
 from darkroom.explore import duplicates
+from darkroom.explore.cache import PointCache, Seen
 from darkroom.explore.duplicates import near_duplicates, unit_vectors
-from darkroom.explore.images import PointCache, Points, Seen, newest_only, read_points
+from darkroom.explore.images import Points, newest_only, read_points
 from darkroom.explore.map import make_map
 from darkroom.explore.outliers import NEIGHBOUR, outliers
 from darkroom.explore.sample import smallest_contents

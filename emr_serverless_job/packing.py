@@ -1,0 +1,158 @@
+"""After a run: the points of many runs in few files, for looks at the whole corpus."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pyarrow as pa
+
+from darkroom.coordinates.pointer import current_number, runs_with_share
+from darkroom.errors import ConflictError, DarkroomError
+from darkroom.explore.images import read_points
+from darkroom.explore.packs import (
+    Index,
+    Pack,
+    from_pack,
+    pack_key,
+    read_index,
+    replace_packs,
+    to_pack,
+)
+from darkroom.layout import Run, run_in
+from darkroom.storage.opening import open_store
+from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
+from emr_serverless_job.engine import Engine, rows_of
+
+LEAST_RUNS = 32  # that wait, before they are packed
+_MOST_BYTES = 64 * 1024 * 1024  # of a pack
+_TASK = pa.schema(
+    {"name": pa.string(), "packs": pa.list_(pa.string()), "runs": pa.list_(pa.string())}
+)
+_log = logging.getLogger("darkroom.packing")
+
+
+@dataclass
+class _Bundle:
+    """What goes into one pack: older packs, and runs that are in none."""
+
+    size_bytes: int = 0
+    packs: list[Pack] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    name: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def all_runs(self) -> tuple[Run, ...]:
+        """In the order in which they are packed."""
+        return (*(run for pack in self.packs for run in pack.runs), *self.runs)
+
+
+def pack_points(engine: Engine, output: str) -> None:
+    """Pack what waits, where it is worth it. A corpus without packs is as true, only slower to look
+    at: what keeps this from its end is told in the log, and fails no run."""
+    store = open_store(output)
+    try:
+        version = current_number(store)
+        if version:
+            _pack(engine, store, output, version)
+    except DarkroomError as error:
+        _log.warning("points were not packed: %s", error)
+
+
+def _pack(engine: Engine, store: Store, output: str, version: int) -> None:
+    corpus, known = set(runs_with_share(store)), read_index(store, version)
+    stays = [pack for pack in known.packs if corpus.issuperset(pack.runs)]  # the others expired
+    packed = {run for pack in stays for run in pack.runs}
+    waiting = sorted(corpus - packed)
+    if len(stays) == len(known.packs) and len(waiting) < LEAST_RUNS:
+        return
+    bundles = _bundles(stays, _sized(store, version, waiting))
+    images = _write(engine, output, version, bundles)
+    absorbed = {pack.name for bundle in bundles for pack in bundle.packs}
+    made = [Pack(b.name, b.all_runs, n, b.size_bytes) for b, n in zip(bundles, images, strict=True)]
+    _replace(store, version, known, [*(p for p in stays if p.name not in absorbed), *made])
+
+
+def _sized(store: Store, version: int, runs: Sequence[Run]) -> list[tuple[Run, int]]:
+    """The runs that have coordinates, with the bytes of these."""
+    folders = (run.results_pca(version) for run in runs)
+    sizes = read_ahead(lambda folder: store.sizes(folder), folders, store.read_ahead)
+    summed = (sum(told.values()) for told in sizes)
+    return [(run, size) for run, size in zip(runs, summed, strict=True) if size]
+
+
+def _bundles(stays: Sequence[Pack], waiting: Sequence[tuple[Run, int]]) -> list[_Bundle]:
+    """New packs of runs; the first takes in the newest packs that are no larger than itself, so
+    that each row is packed anew a few times, and there are few packs."""
+    bundles: list[_Bundle] = []
+    for run, size in waiting:
+        if not bundles or bundles[-1].size_bytes + size > _MOST_BYTES:
+            bundles.append(_Bundle())
+        bundles[-1].runs.append(run)
+        bundles[-1].size_bytes += size
+    for pack in reversed(stays if bundles else ()):
+        first = bundles[0]
+        together = first.size_bytes + pack.size_bytes
+        if pack.size_bytes > first.size_bytes or together > _MOST_BYTES:
+            break
+        first.packs.insert(0, pack)
+        first.size_bytes = together
+    return bundles
+
+
+def _write(engine: Engine, output: str, version: int, bundles: Sequence[_Bundle]) -> list[int]:
+    """How many images are in each."""
+    work = pa.Table.from_pylist(
+        [
+            {
+                "name": bundle.name,
+                "packs": [pack.name for pack in bundle.packs],
+                "runs": [run.in_ascii for run in bundle.runs],
+            }
+            for bundle in bundles
+        ],
+        _TASK,
+    )
+    if not bundles:
+        return []
+    return [int(row["rows"]) for row in engine.run(_PackTask(output, version), work, "rows long")]
+
+
+def _replace(store: Store, version: int, known: Index, packs: Sequence[Pack]) -> None:
+    try:
+        replace_packs(store, version, known, packs)
+    except ConflictError:
+        mine = {pack.name for pack in packs} - {pack.name for pack in known.packs}
+        store.delete([pack_key(version, name) for name in mine])
+        raise
+
+
+@dataclass(frozen=True)
+class _PackTask:
+    """Names of packs to read, and runs, in; a pack stored, its number of rows out."""
+
+    output: str
+    version: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = open_store(self.output)
+        for row in rows_of(batches):
+            older = [
+                points
+                for name in _texts(row["packs"])
+                for points in from_pack(store.read(pack_key(self.version, name)))
+            ]
+            runs = map(run_in, _texts(row["runs"]))
+            newer = read_ahead(
+                lambda run: read_points(store, run, self.version), runs, store.read_ahead
+            )
+            several = [*older, *newer]
+            store.write(pack_key(self.version, str(row["name"])), to_pack(several))
+            yield pa.RecordBatch.from_arrays([pa.array([sum(map(len, several))])], names=["rows"])
+
+
+def _texts(cell: object) -> list[str]:
+    return [str(value) for value in cell] if isinstance(cell, list) else []
