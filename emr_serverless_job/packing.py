@@ -10,7 +10,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from darkroom.coordinates.pointer import current_number, runs_with_share
-from darkroom.errors import ConflictError, DarkroomError
+from darkroom.errors import ConflictError
 from darkroom.explore.images import read_points
 from darkroom.explore.packs import (
     Index,
@@ -58,8 +58,8 @@ def pack_points(engine: Engine, output: str) -> None:
         version = current_number(store)
         if version:
             _pack(engine, store, output, version)
-    except DarkroomError as error:
-        _log.warning("points were not packed: %s", error)
+    except Exception as error:  # whatever storage or Spark can bring about
+        _log.warning("points were not packed: %r", error)
 
 
 def _pack(engine: Engine, store: Store, output: str, version: int) -> None:

@@ -23,6 +23,8 @@ class Statistics:
     gram: NDArray[np.float64]
 
     def __add__(self, other: Statistics) -> Statistics:
+        if not (self.n and other.n):  # what is over nothing adds nothing
+            return self if self.n else other
         if self.total.shape != other.total.shape:
             raise UsageError("statistics of different dimensions cannot be merged")
         return Statistics(self.n + other.n, self.total + other.total, self.gram + other.gram)

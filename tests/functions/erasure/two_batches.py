@@ -11,9 +11,13 @@ from typing import Any
 import boto3
 import pyarrow.parquet as pq
 
+from darkroom.coordinates import versions
 from darkroom.erasure import certificate
 from darkroom.erasure.request import Selector
+from darkroom.explore.images import read_points
+from darkroom.explore.packs import Index, Pack, pack_key, replace_packs, to_pack
 from darkroom.layout import erasure_certificate
+from darkroom.run import receipt
 from functions.runs.records import State
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask, really
@@ -56,7 +60,21 @@ def build(world: World) -> World:
     world.pump()
     assert {record.state for record in world.runs.every()} == {State.DONE}
     assert world.record("winter").pca_version == 2
+    pack(world)
     return world
+
+
+def pack(world: World) -> None:
+    """The points of all runs in two packs a version, and one that no index names."""
+    results = world.results
+    for version in versions.fitted_on(results):
+        read = [read_points(results, run, version) for run in receipt.done_runs(results)]
+        packs = []
+        for name, several in (("first", read[:2]), ("second", read[2:]), ("unnamed", read)):
+            results.write(pack_key(version, name), to_pack(several))
+            runs = tuple(points.run for points in several)
+            packs.append(Pack(name, runs, sum(map(len, several)), 1))
+        replace_packs(results, version, Index((), None), packs[:2])
 
 
 def everything(world: World) -> Iterator[tuple[str, str]]:
