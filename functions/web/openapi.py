@@ -45,10 +45,15 @@ def document() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    batch, run = "/api/batches/{batch}", "/api/batches/{batch}/runs/{run}"
-    path = _text("path", "The image's object key, or its path")
     return {
         "/api/openapi.json": _get("This description", "Description"),
+        **_of_batches("/api/batches/{batch}", "/api/batches/{batch}/runs/{run}"),
+        **_of_images(_text("path", "The image's object key, or its path")),
+    }
+
+
+def _of_batches(batch: str, run: str) -> dict[str, Any]:
+    return {
         "/api/batches": _get(
             "Batches, the last changed first", "Batches", _number("most", 100, 1, 1000),
             _after(r"^[0-9]{1,12}(\.[0-9]{1,6})?@.+$"),
@@ -72,20 +77,31 @@ def _paths() -> dict[str, Any]:
             "The images that are least like any other", "Outliers", _BATCH,
             _number("count", 24, 1, 200),
         ),
-        "/api/map": _get(
-            "Images as points of their first principal components", "Map", _BATCHES,
-            _number("components", 2, 2, 3), _number("most", 50_000, 1, 100_000),
-        ),
-        "/api/similar": _get(
-            "The images most like a given one", "Similar", path, _BATCHES,
-            _number("count", 12, 1, 200),
-        ),
-        "/api/original": _get("A link to an uploaded image, for minutes", "Link", path),
         f"{batch}/uploads": _post(
             "A form to upload files with, and which of these are there", "UploadForm", "Names"
         ),
         f"{batch}/ready": _post("Mark a batch as complete", "Marked", "Announced"),
     }  # fmt: skip
+
+
+def _of_images(path: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "/api/map": _get(
+            "Images as points of their first principal components",
+            "Map",
+            _BATCHES,
+            _number("components", 2, 2, 3),
+            _number("most", 50_000, 1, 100_000),
+        ),
+        "/api/similar": _get(
+            "The images most like a given one",
+            "Similar",
+            path,
+            _BATCHES,
+            _number("count", 12, 1, 200),
+        ),
+        "/api/original": _get("A link to an uploaded image, for minutes", "Link", path),
+    }
 
 
 def _get(summary: str, answer: str, *parameters: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ CORE = "darkroom"
 STORAGE, RUN = {CORE, "darkroom.storage"}, {CORE, "darkroom.storage", "darkroom.run"}
 ARCHIVES = {*STORAGE, "darkroom.archives"}
 COORDINATES = {*STORAGE, "darkroom.coordinates"}
-ERASURE = {*RUN, *COORDINATES, "darkroom.erasure"}
-DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.explore", "darkroom.model"}
+ERASURE = {*RUN, *COORDINATES, "darkroom.explore", "darkroom.erasure"}
+DARKROOM = {*ERASURE, *ARCHIVES, "darkroom.images", "darkroom.model"}
 TABLE = {*DARKROOM, "functions.aws", "functions.runs"}  # of runs
 FUNCTIONS = {*TABLE, "functions.intake", "functions.unpacking", "functions.publication",
              "functions.erasure", "functions.submission", "functions.small_batches",
@@ -36,7 +36,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "darkroom.archives": STORAGE,
     "darkroom.run": {*STORAGE, "darkroom.archives"},
     "darkroom.coordinates": STORAGE,
-    "darkroom.erasure": {*RUN, *COORDINATES},
+    "darkroom.erasure": {*RUN, *COORDINATES, "darkroom.explore"},
     "darkroom.images": ERASURE,
     "darkroom.explore": COORDINATES,
     "darkroom.model": {CORE, "darkroom.images"},
