@@ -12,7 +12,7 @@ WITH_DEV := demo job cloud functions catalog api small_job
 # with it, every Python process of a test would compile all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-lanes bench-page bench-photos bench-rivals slides requirements page clean
+.PHONY: demo test test-all test-quick-stack test-quick-rest test-quick-functions test-own-clouds test-all-stack test-long-rest faults chaos images check lint types template bench bench-e2e bench-lanes bench-page bench-photos bench-rivals bench-scale slides requirements page clean
 
 # make demo PHOTOS=folder: the stack of template.yaml on this machine, and pictures dropped into it
 demo: $(VENV)/.demo
@@ -97,6 +97,10 @@ bench-lanes: $(VENV)/.dev
 bench-page: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.explore
 	$(BIN)/python -m benchmarks.page
+
+# a long history and a large corpus; some ten minutes, 6 GB of memory
+bench-scale: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.scale
 
 # make bench-rivals PHOTOS=folder: against Daft and Ray Data, in an environment of their own
 bench-rivals: $(VENV)/.dev .bench/rivals/.done

@@ -58,7 +58,7 @@ def look(root: Path) -> None:
         assert len(similar(cache.points(_RUNS, 1), query, 12)) == 12
 
     warm = median(_seconds(lambda n=n: ask(n)) for n in range(_ROUNDS))  # type: ignore[misc]
-    searching = _peak()
+    searching = peak_megabytes()
     points = list(cache.points(_RUNS, 1))
 
     def draw() -> None:
@@ -72,10 +72,11 @@ def look(root: Path) -> None:
         "outliers": round(_seconds(lambda: outliers(points, 24)), 2),
     }
     told = {"cold": round(cold, 2), "warm": round(warm, 4), **others}
-    print(json.dumps({**told, "megabytes": searching, "megabytes_of_all": _peak()}))
+    print(json.dumps({**told, "megabytes": searching, "megabytes_of_all": peak_megabytes()}))
 
 
-def _peak() -> int:
+def peak_megabytes() -> int:
+    """Of this process, the highest so far."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -10,11 +10,12 @@ from time import time
 
 from darkroom.coordinates import versions
 from darkroom.erasure.block_list import upload_of
+from darkroom.erasure.finding import look
 from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.outcome import Found
 from darkroom.erasure.plan import Plan
 from darkroom.erasure.request import ErasureRequest
-from darkroom.erasure.search import Part, Row, Spread, all_parts, all_rows
+from darkroom.erasure.search import Part, Row, Spread
 from darkroom.erasure.shares import Share, shares_of
 from darkroom.erasure.uploads import Left, StoredVersion, Unfinished, Uploads
 from darkroom.layout import Run, batch_of, run_of
@@ -36,7 +37,7 @@ def make_plan(
 ) -> Plan:
     """Find everything that the requests take. Changes nothing."""
     made_at = time()
-    rows, (parts, _) = list(all_rows(results, spread)), all_parts(results)
+    rows, parts = look(results, requests, spread)
     keys: dict[str, set[str]] = {}
     contents: dict[str, set[str]] = {}
     for request in requests:

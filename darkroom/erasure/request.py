@@ -15,6 +15,7 @@ from darkroom.layout import batch_of
 
 Kind = Literal["keys", "prefix", "batch", "content"]
 
+_LOOSE = batch_of("", "")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,6 +37,36 @@ class Selector:
                 return batch in self.values
             case _:
                 return content in self._set
+
+    def may_take_of(self, batch: str) -> bool:
+        """Whether a key that is meant can be in a batch: keys name theirs, but for those of objects
+        at the bucket's root, whose batches are named by days.
+
+        >>> Selector("keys", ("spring/1.jpg", "2.jpg")).may_take_of("spring")
+        True
+        >>> Selector("prefix", ("spring/apple",)).may_take_of("spring 2")
+        False
+        """
+        match self.kind:
+            case "keys" | "prefix":
+                named = self._batches
+                is_loose = batch.startswith("loose-") and _LOOSE in named
+                begun = self.kind == "prefix" and batch.startswith(self._without_batch)
+                return batch in named or is_loose or bool(self._without_batch and begun)
+            case "batch":
+                return batch in self.values
+            case _:
+                return False
+
+    @cached_property
+    def _batches(self) -> frozenset[str]:
+        """Those that keys or prefixes name."""
+        return frozenset(batch_of(value, "") for value in self.values)
+
+    @cached_property
+    def _without_batch(self) -> tuple[str, ...]:
+        """Prefixes that end within a batch's name."""
+        return tuple(value for value in self.values if "/" not in value)
 
     @cached_property
     def _set(self) -> frozenset[str]:

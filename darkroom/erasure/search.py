@@ -65,7 +65,7 @@ class Part(NamedTuple):
     @property
     def batch(self) -> str:
         """The batch whose uploads it names."""
-        return unquote(self.key.split("/")[1])
+        return batch_of_part(self.key)
 
     @property
     def run(self) -> Run | None:
@@ -73,9 +73,18 @@ class Part(NamedTuple):
         return run_of(self.key) if self.key.startswith("manifests/") else None
 
 
-def all_rows(store: Store, spread: Spread) -> Iterator[Row]:
-    """Every image in every Parquet file; only names, digests and reasons are read."""
-    files = [key for folder in TABLES for key in store.list(folder, ".parquet")]
+def batch_of_part(key: str) -> str:
+    """The batch whose uploads a manifest part names."""
+    return unquote(key.split("/")[1])
+
+
+def table_files(store: Store) -> list[str]:
+    """Every Parquet file of the `TABLES`."""
+    return [key for folder in TABLES for key in store.list(folder, ".parquet")]
+
+
+def rows_in(store: Store, spread: Spread, files: Sequence[str]) -> Iterator[Row]:
+    """Every image in these files; only names, digests and reasons are read."""
     for file, found in zip(files, spread(_names_in, files), strict=True):
         for path, content, reason in found:
             yield Row(file, path, content, reason)
@@ -90,9 +99,8 @@ def _names_in(store: Store, file: str) -> list[tuple[str, str | None, str]]:
     return list(zip(*names, reasons, strict=True))
 
 
-def all_parts(store: Store) -> tuple[list[Part], list[str]]:
-    """Every manifest part, with what it names; and the keys of those that cannot be read."""
-    keys = part_keys(store)
+def parts_in(store: Store, keys: Sequence[str]) -> tuple[list[Part], list[str]]:
+    """Manifest parts, with what they name; and the keys of those that cannot be read."""
     parts: list[Part] = []
     unreadable: list[str] = []
     for key, data in zip(keys, read_ahead(store.read, keys, store.read_ahead), strict=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan
-from darkroom.erasure.search import all_parts, all_rows
+from darkroom.erasure.search import part_keys, parts_in, rows_in, table_files
 from darkroom.explore.packs import names_in_packs
 from darkroom.manifest import Entry
 from darkroom.run import receipt
@@ -35,8 +35,9 @@ class Verifier:
         """Search rows, coordinates, manifests, receipts and uploads. `erased` tells of an
         upload that it was."""
         keys, contents = plan.keys, plan.contents
-        rows = list(all_rows(self.places.results, self.places.spread))
-        parts, unreadable = all_parts(self.places.results)
+        results = self.places.results
+        rows = list(rows_in(results, self.places.spread, table_files(results)))
+        parts, unreadable = parts_in(results, part_keys(results))
         entries = [entry for part in parts for entry in part.entries]
         duplicates = self._duplicates(plan)
         stored = self._versions(plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -61,7 +61,10 @@ class PointCache:
         packed: dict[Run, Points] = {}
         if len(runs) > _MANY:
             packed = self._packed(index or self.index(version), version, runs)
-        yield from read_ahead(partial(self._of, version, packed), runs, _READS)
+        alone = [seen for seen in runs if not _is_in(packed, seen)]
+        read = read_ahead(partial(self._of, version), alone, _READS)
+        for seen in runs:
+            yield packed[seen.run] if _is_in(packed, seen) else next(read)
 
     def _packed(self, index: Index, version: int, runs: Sequence[Seen]) -> dict[Run, Points]:
         where = index.runs
@@ -80,10 +83,7 @@ class PointCache:
             self._keep(pack.name, _Kept(version, kept, len(data)))
         return kept
 
-    def _of(self, version: int, packed: dict[Run, Points], seen: Seen) -> Points:
-        there = packed.get(seen.run)
-        if there is not None and seen.images in (None, len(there)):
-            return there
+    def _of(self, version: int, seen: Seen) -> Points:
         known = self._known(seen.run, (seen, version))
         if known is not None:
             return known[0]
@@ -108,3 +108,9 @@ class PointCache:
             while self._bytes > self.most_bytes:
                 _, gone = self._kept.popitem(last=False)
                 self._bytes -= gone.size_bytes
+
+
+def _is_in(packed: Mapping[Run, Points], seen: Seen) -> bool:
+    """Whether the run is there as the table knows it."""
+    there = packed.get(seen.run)
+    return there is not None and seen.images in (None, len(there))

@@ -100,7 +100,8 @@ def read_points(store: Store, run: Run, version: int) -> Points:
 
 def newest_only(points: Sequence[Points]) -> list[Points]:
     """Without the images that a later run of their batch has anew: they were uploaded again."""
-    batches = groupby(sorted(points, key=lambda run: run.run), lambda run: run.run.batch)
+    ordered = sorted(points, key=lambda points: (points.run.batch, points.run.number))
+    batches = groupby(ordered, lambda points: points.run.batch)
     return [run for _, runs in batches for run in _newest_of_batch(list(runs))]
 
 

@@ -103,6 +103,12 @@ def names_in_packs(store: Store, version: int) -> Iterator[tuple[str, str]]:
             yield from zip(*columns, strict=True)
 
 
+def contents_in_pack(store: Store, version: int, name: str) -> list[tuple[Run, pa.ChunkedArray]]:
+    """The SHA-256 digests of the images of each run in a pack."""
+    packed = from_pack(store.read(pack_key(version, name)))
+    return [(points.run, points.rows["content_sha256"]) for points in packed]
+
+
 def pack_key(version: int, name: str) -> str:
     """Where a pack lies."""
     return f"{points_folder(version)}/{name}.arrow"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from darkroom.explore.images import Image, Points
 
+_ROUNDED = 1e-6  # what is told of a cosine may differ by so much
 _MOST_EQUALS = 10_000  # of one run, among which the paths decide
 
 
@@ -50,7 +51,9 @@ def similar(points: Iterable[Points], query: Query, count: int) -> list[Neighbou
     """
     best: list[Neighbour] = []
     for run in points:
-        best = nlargest(count, [*best, *_best_of(run, query, count)], key=_order)
+        least = best[-1].cosine - _ROUNDED if len(best) == count else -1.0
+        if found := _best_of(run, query, count, least):
+            best = nlargest(count, [*best, *found], key=_order)
     return best
 
 
@@ -62,10 +65,13 @@ def cosines(vectors: NDArray[np.float32], to: NDArray[np.float32]) -> NDArray[np
     return alike
 
 
-def _best_of(run: Points, query: Query, count: int) -> list[Neighbour]:
+def _best_of(run: Points, query: Query, count: int, least_of_all: float) -> list[Neighbour]:
+    """The best of one run; none where no image of it is as alike as those that were found."""
     if not len(run):
         return []
     alike = cosines(run.vectors, query.vector)
+    if alike.max() < least_of_all:
+        return []
     some = min(count + 1, len(alike))  # the image itself is among them
     least = np.partition(alike, -some)[-some]
     equals = np.flatnonzero(alike == least)[:_MOST_EQUALS]

@@ -1,0 +1,154 @@
+"""Looking for images where they can be, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from darkroom import manifest
+from darkroom.coordinates.vectors import vector_column
+from darkroom.erasure.finding import look
+from darkroom.erasure.request import ErasureRequest, Kind, Selector
+from darkroom.erasure.search import on_threads
+from darkroom.explore.images import read_points
+from darkroom.explore.packs import Index, Pack, pack_key, read_index, replace_packs, to_pack
+from darkroom.layout import CURRENT_PCA, Run
+from darkroom.manifest import Entry
+from darkroom.storage.local import LocalStore
+from darkroom.storage.parquet import (
+    FEATURES_SCHEMA,
+    PCA_SCHEMA,
+    REJECTED_SCHEMA,
+    to_parquet,
+)
+
+FILES = 3  # of features, a run
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write(store: LocalStore, run: Run, names: list[str], contents: list[str]) -> None:
+    """A finished run: an image a file, one more that was rejected, and its manifest."""
+    for number, (name, content) in enumerate(zip(names, contents, strict=True)):
+        row: dict[str, Any] = {
+            "path": [name], "label": [""], "content_sha256": [digest(content)], "width": [1],
+            "height": [1], "format": ["JPEG"], "backbone": ["b"], "has_more": [False],
+            "features": vector_column(np.ones((1, 4), np.float32)),
+            "pca": vector_column(np.ones((1, 2), np.float32)),
+        }  # fmt: skip
+        for folder, schema in ((run.results, FEATURES_SCHEMA), (run.results_pca(1), PCA_SCHEMA)):
+            table = pa.table([row[column] for column in schema.names], schema=schema)
+            store.write(f"{folder}/part-{number:05}.parquet", to_parquet(table))
+    bad = {"path": f"{run.batch}/bad.jpg", "reason": "decode_error", "detail": "",
+           "content_sha256": digest(f"bad of {run.batch}")}  # fmt: skip
+    table = pa.Table.from_pylist([bad], REJECTED_SCHEMA)
+    store.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))
+    entries = [Entry("s3://u", name, "1", "e", 1, "1") for name in names]
+    store.write(f"{run.manifest}/part-00000.jsonl.gz", manifest.pack(entries))
+
+
+def pack(store: LocalStore, runs: list[Run]) -> None:
+    several = [read_points(store, run, 1) for run in runs]
+    store.write(pack_key(1, "one"), to_pack(several))
+    known = read_index(store, 1)
+    replace_packs(store, 1, Index((), known.etag), [Pack("one", tuple(runs), 1, 1)])
+
+
+def corpus(folder: Path, batches: int) -> LocalStore:
+    """spring with the image that is looked for; a copy in batch 3; none elsewhere."""
+    store, runs = LocalStore(folder), []
+    for number in range(batches):
+        run = Run(f"b{number}", 1)
+        names = [f"{run.batch}/{n}.jpg" for n in range(FILES)]
+        contents = ["the image" if (number, n) == (3, 1) else f"{number}/{n}" for n in range(FILES)]
+        write(store, run, names, contents)
+        runs.append(run)
+    write(store, Run("spring", 1), ["spring/1.jpg", "spring/2.jpg"], ["the image", "another"])
+    store.write(CURRENT_PCA, b'{"version": 1, "backbone": "b"}')
+    pack(store, runs)
+    return store
+
+
+def asked(kind: Kind, *values: str) -> list[ErasureRequest]:
+    return [ErasureRequest("r", Selector(kind, values), "00", "", "", "")]
+
+
+def looked(store: LocalStore, requests: list[ErasureRequest]) -> tuple[set[str], set[str]]:
+    """The paths of rows, and the batches of manifest parts, that were found."""
+    rows, parts = look(store, requests, on_threads(store))
+    return {row.path for row in rows}, {part.batch for part in parts}
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        asked("keys", "spring/1.jpg"),
+        asked("prefix", "spring/"),
+        asked("prefix", "spri"),
+        asked("batch", "spring"),
+        asked("content", digest("the image")),
+    ],
+    ids=["key", "prefix", "prefix-of-a-batch", "batch", "content"],
+)
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_an_image_and_its_copies_are_found_however_they_are_named(
+    tmp_path: Path, requests: list[ErasureRequest], is_packed: bool
+) -> None:
+    store = corpus(tmp_path, 6)
+    if not is_packed:
+        store.delete(store.list("Results_PCA/model=1/points"))
+    rows, batches = looked(store, requests)
+    assert {"spring/1.jpg", "spring/2.jpg", "b3/0.jpg", "b3/1.jpg"} <= rows
+    assert batches == {"spring", "b3"}
+    assert not any(path.startswith(("b1/", "b2/")) for path in rows)
+
+
+def test_a_copy_that_was_rejected_is_found(tmp_path: Path) -> None:
+    rows, _ = looked(corpus(tmp_path, 6), asked("content", digest("bad of b5")))
+    assert "b5/bad.jpg" in rows
+
+
+def test_an_image_of_the_buckets_root_is_looked_for_in_the_batches_of_days(tmp_path: Path) -> None:
+    store = corpus(tmp_path, 4)
+    write(store, Run("loose-2026-11-26", 1), ["1.jpg"], ["of a day"])
+    rows, batches = looked(store, asked("keys", "1.jpg"))
+    assert "1.jpg" in rows
+    assert batches == {"loose-2026-11-26"}
+
+
+class Counting(LocalStore):
+    """Counts the requests for files of tables and manifests."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked: Counter[str] = Counter()
+
+    def read(self, key: str, version_id: str | None = None) -> bytes:
+        self.asked[key.partition("/")[0]] += 1
+        return super().read(key, version_id)
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        self.asked[key.partition("/")[0]] += 1
+        return super().read_range(key, start, length)
+
+
+def test_other_batches_cost_no_more_than_their_rejected_files(tmp_path: Path) -> None:
+    """Where they are packed: in an index by content."""
+    told = []
+    for batches in (5, 45):
+        corpus(tmp_path / str(batches), batches)
+        store = Counting(tmp_path / str(batches))
+        looked(store, asked("keys", "spring/1.jpg"))
+        told.append(store.asked)
+    few, many = told
+    of_a_file = (many["Rejected"] - few["Rejected"]) / 40
+    assert of_a_file <= 3
+    assert many - Counter(Rejected=many["Rejected"]) == few - Counter(Rejected=few["Rejected"])
