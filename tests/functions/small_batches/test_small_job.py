@@ -214,8 +214,7 @@ def test_no_job_takes_a_run_that_is_on_its_way_to_the_function(
     world.deliver("uploads")
     with monkeypatch.context() as patch:
         patch.setattr(RunTable, "change", cut_off)
-        with pytest.raises(PlantedError):
-            world.deliver("submit")
+        world.deliver("submit")
     record = world.record("small")
     assert (record.state, record.prepared, record.lane) == (State.SEALED, True, Lane.SMALL)
     drop(world, "large", 20)
