@@ -136,10 +136,33 @@ def _of_the_page() -> list[Row]:
     ]
 
 
+def _of_the_scale() -> list[Row]:
+    scale = _numbers("scale")
+    look = next(row for row in scale["looks"] if row["images"] == 1_000_000)
+    history = scale["next_run"][-1]
+    return [
+        (
+            f"{look['images']:,} images in {look['runs']:,} runs: the first look at all of them; "
+            "12 similar; the map",
+            f"{look['requests']} requests, {look['megabytes']} MB (in a function "
+            f"{look['function_seconds']} s, computed); {look['similar_seconds']:.1f} s; "
+            f"{look['map_seconds']:.1f} s, {look['peak_megabytes']} MB",
+            "2 s warm, 1,769 MB",
+        ),
+        (
+            f"statistics for the run after {history['runs']:,} runs of 100 images",
+            f"{history['after']['megabytes']} MB in {history['after']['seconds']} s; run by run "
+            f"{history['before']['megabytes']} MB in {history['before']['seconds']:.0f} s",
+            "as after ten",
+        ),
+    ]
+
+
 def table() -> str:
     """The rows in Markdown."""
     lines = ["| what | measured | target |", "|---|---|---|"]
-    rows = [*_of_the_job(), *_of_the_rivals(), *_of_the_cloud(), *_of_the_page()]
+    groups = (_of_the_job, _of_the_rivals, _of_the_cloud, _of_the_page, _of_the_scale)
+    rows = [row for group in groups for row in group()]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
