@@ -68,6 +68,9 @@ class Completion:
         if record.images:
             self.catalog.add_run(record.key)
             version = current_number(self.csv.results)
+            if version:
+                self.show_version(version)
+                self.catalog.add_coordinates(version, [record.key])
             exported = self._export(record, version)
             if exported is None:
                 return False
@@ -93,12 +96,10 @@ class Completion:
             self.catalog.show_version(version)
 
     def _export(self, record: RunRecord, version: int) -> RunRecord | None:
-        """Partition and CSV of a run in a version, and the version shown; None where it takes more
-        time. What is done of it is in the record."""
+        """The run's CSV in a version; None where it takes more time. What is done of it is in the
+        record."""
         if not version:
             return record
-        self.show_version(version)
-        self.catalog.add_coordinates(version, [record.key])
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
         stopped = self.csv.export(record.key, version, earlier, self.out_of_time)
         left = {"csv_progress": stopped.to_map()} if stopped else {"csv_version": version}
