@@ -11,6 +11,7 @@ from typing import Any
 
 from darkroom.errors import TransientError
 from darkroom.layout import Run
+from darkroom.storage.read_ahead import read_ahead
 
 FEATURES = "features"
 PCA_VERSIONS = "features_pca_versions"
@@ -20,7 +21,7 @@ CSV = "results_csv"
 CURRENT_PCA_VIEW = "features_pca"
 
 _PARTITIONS_PER_CALL = 100
-_PARTITIONS_PER_REMOVAL = 25
+_REMOVALS = 8  # at once
 _VIEW_COLUMNS = (
     ("path", "string", "varchar"),
     ("label", "string", "varchar"),
@@ -105,17 +106,17 @@ class GlueCatalog:
         self._remove(CSV, [[batch] for batch in dict.fromkeys(batch for batch, _ in gone)])
         self._remove(PCA_VERSIONS, [[str(version), *run] for version in versions for run in gone])
 
-    def _remove(self, table: str, several: Sequence[Sequence[str]]) -> None:
-        for start in range(0, len(several), _PARTITIONS_PER_REMOVAL):
-            answer = self.glue.batch_delete_partition(
-                DatabaseName=self.database,
-                TableName=table,
-                PartitionsToDelete=[
-                    {"Values": list(values)}
-                    for values in several[start : start + _PARTITIONS_PER_REMOVAL]
-                ],
-            )
-            _raise_for(table, answer, "EntityNotFoundException")
+    def _remove(self, table: str, several: Iterable[Sequence[str]]) -> None:
+        """Side by side: one call for many is not in every cloud."""
+
+        def remove(values: Sequence[str]) -> None:
+            with suppress(self.glue.exceptions.EntityNotFoundException):
+                self.glue.delete_partition(
+                    DatabaseName=self.database, TableName=table, PartitionValues=list(values)
+                )
+
+        for _ in read_ahead(remove, several, _REMOVALS):
+            pass
 
     def _view(self) -> dict[str, Any] | None:
         try:
