@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from darkroom.coordinates.pointer import current_number
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.search import (
+    File,
     Part,
     Row,
     Spread,
@@ -23,7 +24,6 @@ from darkroom.erasure.search import (
 )
 from darkroom.explore.packs import contents_in_pack, read_index
 from darkroom.layout import Run, run_of
-from darkroom.storage.parquet import read_columns
 from darkroom.storage.store import Store
 
 _WITH_CONTENT = ("Results/", "Rejected/", "Skipped/")  # of each image one row in one of them
@@ -37,7 +37,7 @@ def look(
     files, keys = table_files(results), part_keys(results)
 
     def read(is_meant: Callable[[str], bool]) -> tuple[list[Row], list[Part]]:
-        meant = [file for file in files if is_meant(run_of(file).batch)]
+        meant = [file for file in files if is_meant(run_of(file.key).batch)]
         named, _ = parts_in(results, [key for key in keys if is_meant(batch_of_part(key))])
         return list(rows_in(results, spread, meant)), named
 
@@ -46,7 +46,7 @@ def look(
 
     rows, parts = read(is_named)
     contents = {content for request in requests for content in _contents(request, rows)}
-    others = [file for file in files if not is_named(run_of(file).batch)]
+    others = [file for file in files if not is_named(run_of(file.key).batch)]
     holding = _batches_with(results, spread, others, contents) if contents else set()
     more_rows, more_parts = read(lambda batch: batch in holding and not is_named(batch))
     return [*rows, *more_rows], [*parts, *more_parts]
@@ -60,23 +60,23 @@ def _contents(request: ErasureRequest, rows: Iterable[Row]) -> Iterable[str]:
 
 
 def _batches_with(
-    results: Store, spread: Spread, files: Sequence[str], contents: set[str]
+    results: Store, spread: Spread, files: Sequence[File], contents: set[str]
 ) -> set[str]:
     """The batches that have one of these contents."""
     wanted = pa.array(sorted(contents), pa.string())
     packs = read_index(results, version).packs if (version := current_number(results)) else ()
     packed = {run for pack in packs for run in pack.runs}
-    alone = [file for file in files if file.startswith(_WITH_CONTENT)
-             and not (file.startswith("Results/") and run_of(file) in packed)]  # fmt: skip
+    alone = [file for file in files if file.key.startswith(_WITH_CONTENT)
+             and not (file.key.startswith("Results/") and run_of(file.key) in packed)]  # fmt: skip
     has = spread(partial(_has, wanted=wanted), alone)
-    found = {run_of(file) for file, is_there in zip(alone, has, strict=True) if is_there}
+    found = {run_of(file.key) for file, is_there in zip(alone, has, strict=True) if is_there}
     names = [pack.name for pack in packs]
     in_packs = spread(partial(_runs_with, version=version, wanted=wanted), names)
     return {run.batch for run in chain(found, *in_packs)}
 
 
-def _has(store: Store, file: str, wanted: pa.Array) -> bool:
-    column = read_columns(store, file, ["content_sha256"])["content_sha256"]
+def _has(store: Store, file: File, wanted: pa.Array) -> bool:
+    column = file.columns(store, ["content_sha256"])["content_sha256"]
     return bool(pc.any(pc.is_in(column, wanted)).as_py())
 
 

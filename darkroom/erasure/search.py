@@ -7,16 +7,21 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote
 
+import pyarrow as pa
+
 from darkroom import manifest
 from darkroom.errors import UsageError
 from darkroom.layout import TABLES, Run, run_of
 from darkroom.manifest import Entry
-from darkroom.storage.parquet import read_columns
+from darkroom.storage.parquet import from_parquet, read_columns
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+
+_SMALL_BYTES = 512 * 1024  # whose reading takes less time than two more requests
 
 
 class Spread(Protocol):
@@ -78,22 +83,37 @@ def batch_of_part(key: str) -> str:
     return unquote(key.split("/")[1])
 
 
-def table_files(store: Store) -> list[str]:
+class File(NamedTuple):
+    """A Parquet file of one of the `TABLES`."""
+
+    key: str
+    size_bytes: int
+
+    def columns(self, store: Store, names: Sequence[str]) -> pa.Table:
+        """Some of its columns: of a small file by one request, of a large one without the rest."""
+        if self.size_bytes <= _SMALL_BYTES:
+            return from_parquet(store.read(self.key), list(names))
+        return read_columns(store, self.key, names)
+
+
+def table_files(store: Store) -> list[File]:
     """Every Parquet file of the `TABLES`."""
-    return [key for folder in TABLES for key in store.list(folder, ".parquet")]
+    sizes = (store.sizes(folder) for folder in TABLES)
+    return [File(key, size) for told in sizes for key, size in told.items()
+            if key.endswith(".parquet")]  # fmt: skip
 
 
-def rows_in(store: Store, spread: Spread, files: Sequence[str]) -> Iterator[Row]:
-    """Every image in these files; only names, digests and reasons are read."""
+def rows_in(store: Store, spread: Spread, files: Sequence[File]) -> Iterator[Row]:
+    """Every image in these files; only names, digests and reasons are told."""
     for file, found in zip(files, spread(_names_in, files), strict=True):
         for path, content, reason in found:
-            yield Row(file, path, content, reason)
+            yield Row(file.key, path, content, reason)
 
 
-def _names_in(store: Store, file: str) -> list[tuple[str, str | None, str]]:
-    rejected = file.startswith("Rejected/")
+def _names_in(store: Store, file: File) -> list[tuple[str, str | None, str]]:
+    rejected = file.key.startswith("Rejected/")
     columns = ["path", "content_sha256", *(["reason"] if rejected else [])]
-    table = read_columns(store, file, columns)
+    table = file.columns(store, columns)
     reasons = table["reason"].to_pylist() if rejected else [""] * table.num_rows
     names = (table[name].to_pylist() for name in columns[:2])
     return list(zip(*names, reasons, strict=True))

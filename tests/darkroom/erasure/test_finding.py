@@ -150,5 +150,5 @@ def test_other_batches_cost_no_more_than_their_rejected_files(tmp_path: Path) ->
         told.append(store.asked)
     few, many = told
     of_a_file = (many["Rejected"] - few["Rejected"]) / 40
-    assert of_a_file <= 3
+    assert of_a_file == 1
     assert many - Counter(Rejected=many["Rejected"]) == few - Counter(Rejected=few["Rejected"])
