@@ -30,6 +30,8 @@ from functions.submission.joint_job import JointJob
 from functions.submission.sealing import Sealer
 from functions.submission.steps import Submission
 
+_MOST_DELIVERIES = 5  # then a message is a dead letter
+
 processor = message_processor()
 
 
@@ -84,6 +86,8 @@ def station() -> Station:
 def look_at(record: SQSRecord) -> None:
     """Advance one run; a timer comes again as long as the run is open."""
     work = work_in(record.body)
+    if int(record.attributes.approximate_receive_count or 1) >= _MOST_DELIVERIES:
+        submission().give_up(work.run)
     left = advance(work.run, station())
     if left is not None and left.state == State.FAILED:  # others may have waited for it
         erasures().release() if work.run.batch == ERASURES else erasures().wake()

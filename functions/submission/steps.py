@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import time
 
-from darkroom.errors import UsageError
-from darkroom.layout import JOBS
+from darkroom.layout import ERASURES, JOBS, Run
 from functions.erasure.right_of_way import Erasures
 from functions.runs.batch_complete import ClosingRules, closing_of
 from functions.runs.records import Lane, RunRecord, State
@@ -18,8 +17,6 @@ from functions.submission.job_runs import JobRuns
 from functions.submission.joint_job import JointJob
 from functions.submission.lane import is_small
 from functions.submission.sealing import Sealer
-
-_MOST_TRIES = 4  # to write a manifest, that end without a word
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,20 @@ class Submission:
             self.joint.fail(record, reason, self.fail)
             return
         self.report(self.runs.change(record, state=State.FAILED, reason=reason))
+
+    def give_up(self, run: Run) -> None:
+        """Let a run end whose message has come so often that nothing else will help: each try to
+        prepare it was cut off, by the function's memory or time, and left no word."""
+        record = self.runs.get(run) if run.batch not in (ERASURES, JOBS) else None
+        if record is None or record.state != State.SEALED or record.images is not None:
+            return
+        if record.trouble or record.waits_for_erasure:
+            return
+        self.fail(
+            record,
+            "its manifest could not be written: each try was cut off by the memory or time of "
+            "submit_job; send smaller batches, or lower MaximumRunFiles",
+        )
 
     def close(self, record: RunRecord) -> bool:
         """Seal the run if its time has come; from then on its list of parts is frozen."""
@@ -99,26 +110,14 @@ class Submission:
 
     def _with_manifest(self, record: RunRecord) -> RunRecord:
         """Prepared, with its manifest written; one that was written before may name what was erased
-        since. The lane is known with that, so that no job takes what goes another way.
-
-        Each try is counted before it begins. Raises `UsageError` where several left no word.
-        """
+        since. The lane is known with that, so that no job takes what goes another way."""
         if record.prepared:
             return record
-        if record.failed_tries >= _MOST_TRIES:
-            raise UsageError(
-                "its manifest could not be written: each try was cut off by the memory or time of "
-                "submit_job; send smaller batches, or lower MaximumRunFiles"
-            )
-        stays = {"changed_at": record.changed_at, "trouble": record.trouble}
-        record = self.runs.change(record, **stays, failed_tries=record.failed_tries + 1)
         is_new = record.images is None
         images = self.sealer.seal(record) if is_new else self.sealer.without_erased(record)
         here = is_small(replace(record, images=images), self.small_batch_images)
         lane = Lane.SMALL if here else record.lane
-        return self.runs.change(
-            record, images=images, prepared=True, lane=lane, job="", failed_tries=0
-        )
+        return self.runs.change(record, images=images, prepared=True, lane=lane, job="")
 
     def close_erasure(self, record: RunRecord) -> bool:
         """Take no further requests into the erasure, once no run is under way."""

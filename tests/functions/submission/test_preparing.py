@@ -14,9 +14,10 @@ from tests.functions.cloud.invocations import sqs_record
 from tests.functions.cloud.world import PlantedError, World
 
 
-def delivered(world: World, batch: str) -> None:
-    """A message about the run."""
+def delivered(world: World, batch: str, times: int) -> None:
+    """A message about the run, that has come so often."""
     message = sqs_record("1", json.dumps({"batch": batch, "run": 1, "timer": False}))
+    message["attributes"]["ApproximateReceiveCount"] = str(times)
     submit_job.handler({"Records": [message]}, world.context)
 
 
@@ -34,11 +35,11 @@ def test_one_that_ends_every_invocation_fails_with_a_reason(
     monkeypatch.setattr(Sealer, "seal", sealed)
     world.upload("huge/1.jpg")
     world.deliver("uploads")
-    for _ in range(4):
+    for times in range(1, 5):
         with pytest.raises(PlantedError):
-            delivered(world, "huge")
+            delivered(world, "huge", times)
     assert world.record("huge").state == State.SEALED
-    delivered(world, "huge")
+    delivered(world, "huge", 5)
     huge = world.record("huge")
     assert huge.state == State.FAILED
     assert "its manifest could not be written" in huge.reason
@@ -54,11 +55,11 @@ def test_a_fault_of_the_moment_ends_none(world: World, monkeypatch: pytest.Monke
         patch.setattr(Sealer, "seal", fails)
         world.upload("spring/1.jpg")
         world.deliver("uploads")
-        for _ in range(6):
-            delivered(world, "spring")
+        delivered(world, "spring", 1)
+        delivered(world, "spring", 5)
         assert "S3 is away" in world.record("spring").trouble
         assert world.record("spring").state == State.SEALED
-    delivered(world, "spring")
+    delivered(world, "spring", 6)
     world.pump()
     assert world.record("spring").state == State.DONE
 
@@ -66,7 +67,7 @@ def test_a_fault_of_the_moment_ends_none(world: World, monkeypatch: pytest.Monke
 def test_what_is_prepared_may_come_as_often_as_it_likes(world: World) -> None:
     world.upload("spring/1.jpg")
     world.deliver("uploads")
-    for _ in range(8):
-        delivered(world, "spring")
+    for times in range(1, 9):
+        delivered(world, "spring", times)
     world.pump()
     assert world.record("spring").state == State.DONE
