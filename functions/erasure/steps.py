@@ -24,7 +24,7 @@ from functions.erasure.dead_letters import UploadDeadLetters
 from functions.erasure.signing import KmsSigner
 from functions.intake.uploads import Upload
 from functions.publication.csv_writer import Progress
-from functions.publication.steps import Completion
+from functions.publication.steps import Completion, is_behind
 from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
 
@@ -113,8 +113,7 @@ class ErasureCompletion:
         """Whether the CSV of a run is in a version that has seen an erased image."""
         placed = set(runs_with_share(self._results))
         return any(
-            record.state == State.DONE and record.csv_version != version and record.key in placed
-            for record in self.runs.runs.every()
+            is_behind(record, version) and record.key in placed for record in self.runs.runs.every()
         )
 
     def _forget(self, done: Outcome) -> None:

@@ -82,7 +82,7 @@ class Completion:
         """Bring the CSV of a run that is done into the version in force, if it is in another. False
         also where there is nothing to do."""
         version = current_number(self.csv.results)
-        if not version or not record.images or record.csv_version == version:
+        if not is_behind(record, version):
             return False
         return self._export(record, version) is not None
 
@@ -161,6 +161,12 @@ class Completion:
         """Let a run or an erasure end, with the reason in words for people."""
         self.notifier.failed(record, reason)
         self.report(self.runs.change(record, state=State.FAILED, reason=reason, **changes))
+
+
+def is_behind(record: RunRecord, version: int) -> bool:
+    """Whether the CSV of a run that is done is still to come into a version. One of whose images
+    none is left has no lines to bring there."""
+    return record.state == State.DONE and bool(record.images) and record.csv_version < version
 
 
 def _receipt_over_nothing(record: RunRecord) -> Receipt:
