@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from darkroom.coordinates.pointer import current_number, runs_with_share
-from darkroom.errors import ObjectNotFoundError, UnbalancedReceiptError
+from darkroom.errors import (
+    ConflictError,
+    ObjectNotFoundError,
+    TransientError,
+    UnbalancedReceiptError,
+)
 from darkroom.run import receipt
 from darkroom.run.receipt import Duplicates, Receipt
 from functions.publication.csv_writer import CsvWriter, Progress
@@ -84,7 +89,13 @@ class Completion:
         version = current_number(self.csv.results)
         if not is_behind(record, version):
             return False
-        return self._export(record, version) is not None
+        try:
+            return self._export(record, version) is not None
+        except ConflictError:
+            raise
+        except Exception as error:  # whatever its files can bring about: it comes again
+            words = f"its CSV is not in PCA version {version}: {error!r}"
+            raise TransientError(words) from error
 
     def show_version(self, version: int) -> None:
         """Let readers see a version with all runs in it, and each run see to its CSV. Safe to
