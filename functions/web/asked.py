@@ -11,7 +11,7 @@ from darkroom import strict_json
 from darkroom.layout import Run
 from functions.web.batch_list import Place, place_in
 from functions.web.names import batch_of_id
-from functions.web.problems import bad_request, not_found
+from functions.web.problems import ProblemError, bad_request, not_found
 
 _MOST_VALUES = 100
 _BATCH_BYTES = 600  # longer names are no batches: see darkroom.layout
@@ -84,7 +84,7 @@ def place(request: Request) -> Place | None:
         return None
     found = place_in(given[-1])
     if found is None:
-        raise not_found("there is no such page: 'after' is the 'next' of the page before")
+        raise _no_such_page()
     return found
 
 
@@ -96,8 +96,12 @@ def row(request: Request) -> tuple[str, int]:
         return "", 0
     name, _, number = given[-1].partition("@")
     if not re.fullmatch(r"[0-9]{1,9}", number):
-        raise not_found("there is no such page: 'after' is the 'next' of the page before")
+        raise _no_such_page()
     return part(name), int(number)
+
+
+def _no_such_page() -> ProblemError:
+    return not_found("there is no such page: 'after' is the 'next' of the page before")
 
 
 def body(request: Request) -> dict[str, Any]:

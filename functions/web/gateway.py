@@ -74,12 +74,11 @@ def _named(told: object, *names: str) -> str | None:
 
 def unless_known(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     """The answer with its ETag; without its body where the caller has it already."""
-    if answer["statusCode"] != HTTPStatus.OK or "ETag" in answer["headers"]:
+    if answer["statusCode"] != HTTPStatus.OK:
         return answer
     digest = sha256((answer.get("body") or "").encode()).hexdigest()
-    headers = {**answer["headers"], "ETag": f'"{digest[:32]}"'}
-    sent = {name.lower(): value for name, value in event.get("headers", {}).items()}
-    if sent.get("if-none-match") == headers["ETag"]:
+    headers = {"ETag": f'"{digest[:32]}"', **answer["headers"]}
+    if _sent(event).get("if-none-match") == headers["ETag"]:
         return {
             **answer,
             "statusCode": int(HTTPStatus.NOT_MODIFIED),
@@ -92,8 +91,7 @@ def unless_known(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, 
 def packed(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     """The answer, compressed where the caller takes that: an answer may have 6 MB."""
     body = answer.get("body") or ""
-    sent = {name.lower(): value for name, value in event.get("headers", {}).items()}
-    if "gzip" not in sent.get("accept-encoding", "") or len(body) < _WORTH_PACKING:
+    if "gzip" not in _sent(event).get("accept-encoding", "") or len(body) < _WORTH_PACKING:
         if len(body) > _MOST_BYTES:
             raise ProblemError(HTTPStatus.NOT_ACCEPTABLE, "too long: send `Accept-Encoding: gzip`")
         return answer
@@ -103,3 +101,8 @@ def packed(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     if len(encoded) > _MOST_BYTES:
         raise bad_request("too much for one answer: ask for less")
     return {**answer, "headers": headers, "body": encoded, "isBase64Encoded": True}
+
+
+def _sent(event: Mapping[str, Any]) -> dict[str, str]:
+    """The request's headers, by their names in small letters."""
+    return {name.lower(): value for name, value in event.get("headers", {}).items()}
