@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -143,15 +143,13 @@ class GlueCatalog:
                 TableName=table,
                 PartitionInputList=inputs[start : start + _PARTITIONS_PER_CALL],
             )
-            _raise_for(table, answer, "AlreadyExistsException")
-
-
-def _raise_for(table: str, answer: Mapping[str, Any], but: str) -> None:
-    """Raise `TransientError` for what an answer about many partitions says of some, `but` one."""
-    errors = answer.get("Errors", [])
-    failed = [error for error in errors if error["ErrorDetail"]["ErrorCode"] != but]
-    if failed:
-        raise TransientError(f"Glue table {table}: {failed[:3]}")
+            failed = [
+                error
+                for error in answer.get("Errors", [])
+                if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"
+            ]
+            if failed:
+                raise TransientError(f"Glue table {table}: {failed[:3]}")
 
 
 def _view_definition(database: str, version: int) -> dict[str, Any]:

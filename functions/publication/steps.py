@@ -113,9 +113,11 @@ class Completion:
             return record
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
         stopped = self.csv.export(record.key, version, earlier, self.out_of_time)
-        left = {"csv_progress": stopped.to_map()} if stopped else {"csv_version": version}
         record = self.runs.change(
-            record, changed_at=record.changed_at, **{"csv_progress": {}, **left}
+            record,
+            changed_at=record.changed_at,
+            csv_progress=stopped.to_map() if stopped else {},
+            csv_version=record.csv_version if stopped else version,
         )
         if stopped:
             self.queues.look_again(record, 0)
