@@ -41,7 +41,8 @@ Peak memory is the process' own (ru_maxrss). The reference, scikit-learn's Neare
 force, cosine), alternates with the warm searches and has the vectors in memory."""
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long the work takes."""
     began = perf_counter()
     work()
     return perf_counter() - began
@@ -50,14 +51,14 @@ def _seconds(work: Callable[[], object]) -> float:
 def look(root: Path) -> None:
     """In a process of its own: everything that the API does with images."""
     cache = PointCache(LocalStore(root))
-    cold = _seconds(lambda: list(cache.points(_RUNS, 1)))
+    cold = seconds_of(lambda: list(cache.points(_RUNS, 1)))
 
     def ask(number: int) -> None:
         query = find(cache.points(_RUNS, 1), f"bench/Pêche plate/{number * 777}.jpg")
         assert query is not None
         assert len(similar(cache.points(_RUNS, 1), query, 12)) == 12
 
-    warm = median(_seconds(lambda n=n: ask(n)) for n in range(_ROUNDS))  # type: ignore[misc]
+    warm = median(seconds_of(lambda n=n: ask(n)) for n in range(_ROUNDS))  # type: ignore[misc]
     searching = peak_megabytes()
     points = list(cache.points(_RUNS, 1))
 
@@ -67,9 +68,9 @@ def look(root: Path) -> None:
         gzip.compress(json.dumps(told).encode(), 5)
 
     others = {
-        "map": round(_seconds(draw), 2),
-        "duplicates": round(_seconds(lambda: near_duplicates(points)), 2),
-        "outliers": round(_seconds(lambda: outliers(points, 24)), 2),
+        "map": round(seconds_of(draw), 2),
+        "duplicates": round(seconds_of(lambda: near_duplicates(points)), 2),
+        "outliers": round(seconds_of(lambda: outliers(points, 24)), 2),
     }
     told = {"cold": round(cold, 2), "warm": round(warm, 4), **others}
     print(json.dumps({**told, "megabytes": searching, "megabytes_of_all": peak_megabytes()}))
@@ -88,7 +89,7 @@ def reference(root: Path) -> None:
     model = NearestNeighbors(n_neighbors=13, metric="cosine", algorithm="brute")
     model.fit(points.vectors)
     rows = [points.vectors[n * 777 : n * 777 + 1] for n in range(_ROUNDS)]
-    warm = median(_seconds(lambda row=row: model.kneighbors(row)) for row in rows)  # type: ignore[misc]
+    warm = median(seconds_of(lambda row=row: model.kneighbors(row)) for row in rows)  # type: ignore[misc]
     print(json.dumps({"warm": round(warm, 4)}))
 
 

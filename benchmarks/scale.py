@@ -11,16 +11,15 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.explore import peak_megabytes
+from benchmarks.explore import peak_megabytes, seconds_of
 from benchmarks.record import save
 from darkroom.coordinates import statistics
 from darkroom.coordinates.statistics import Statistics
@@ -99,12 +98,6 @@ def make_packs(root: Path, images: int) -> None:
     replace_packs(store, 1, Index((), None), packs)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = perf_counter()
-    work()
-    return perf_counter() - began
-
-
 def look(root: Path) -> None:
     """In a process of its own: a look at the whole corpus, the first and those after it."""
     store = _Counting(root)
@@ -114,7 +107,7 @@ def look(root: Path) -> None:
         index = cache.index(1)
         return newest_only(list(cache.points([Seen(run) for run in index.runs], 1, index)))
 
-    first = _seconds(everything)
+    first = seconds_of(everything)
     told = dict(store.told)
     runs = list(read_index(store, 1).runs)
     asked = [runs[len(runs) // _ROUNDS * n].batch for n in range(_ROUNDS)]
@@ -125,8 +118,8 @@ def look(root: Path) -> None:
         assert query is not None
         assert len(similar(points, query, 12)) == 12
 
-    warm = median(_seconds(lambda batch=batch: ask(batch)) for batch in asked)  # type: ignore[misc]
-    drawing = median(_seconds(lambda: make_map(everything(), 2)) for _ in range(3))
+    warm = median(seconds_of(lambda batch=batch: ask(batch)) for batch in asked)  # type: ignore[misc]
+    drawing = median(seconds_of(lambda: make_map(everything(), 2)) for _ in range(3))
     print(json.dumps({
         "requests": told["requests"],
         "megabytes": told["bytes"] >> 20,
@@ -161,7 +154,7 @@ def _history(root: Path, runs: int) -> dict[str, Any]:
 
     def asked(corpus: list[Run]) -> dict[str, float]:
         counting.told.clear()
-        seconds = _seconds(lambda: statistics_of_runs(counting, corpus, add_up))
+        seconds = seconds_of(lambda: statistics_of_runs(counting, corpus, add_up))
         requests = counting.told["requests"]
         return {"requests": requests, "megabytes": counting.told["bytes"] >> 20,
                 "seconds": round(seconds, 2),

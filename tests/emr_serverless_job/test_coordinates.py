@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from darkroom.coordinates import versions
 from darkroom.coordinates.vectors import vectors_of
 from darkroom.errors import ConflictError
 from darkroom.layout import Run
+from darkroom.run.receipt import PcaNote
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import from_parquet
 from emr_serverless_job import coordinates
@@ -23,6 +24,29 @@ from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import run_job
 from tests.conftest import encoded
 from tests.emr_serverless_job.asking import Photos, coordinates_basis, request, rows, snapshot
+
+
+@dataclass(frozen=True)
+class Work:
+    """Jobs on one corpus in a folder."""
+
+    engine: Engine
+    out: Path
+    onnx: bytes
+
+    def asked(self, folder: Path, **changes: Any) -> Request:
+        return request(folder, self.out, self.onnx, **changes)
+
+    def note(self, asked: Request) -> PcaNote:
+        """What the receipt says of the coordinates, when it is done."""
+        account = run_job(self.engine, asked)
+        assert account.pca is not None
+        return account.pca
+
+
+@pytest.fixture
+def work(engine: Engine, tmp_path: Path, onnx_bytes: bytes) -> Work:
+    return Work(engine, tmp_path / "out", onnx_bytes)
 
 
 def test_a_top_up_of_the_same_kind_keeps_the_version(
@@ -101,35 +125,29 @@ def test_current_version_of_an_empty_store(tmp_path: Path) -> None:
 
 
 def test_two_jobs_that_fit_at_once_do_not_share_a_version(
-    engine: Engine,
-    photos: Photos,
-    tmp_path: Path,
-    onnx_bytes: bytes,
-    monkeypatch: pytest.MonkeyPatch,
+    work: Work, photos: Photos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other job publishes after this one has looked at the pointer, before it publishes."""
-    ours = request(photos(40), tmp_path / "out", onnx_bytes)
-    theirs = request(photos(30, "other", 100), tmp_path / "out", onnx_bytes)
-    theirs = replace(theirs, run=Run("other", 1))
+    ours = work.asked(photos(40))
+    theirs = work.asked(photos(30, "other", 100), run=Run("other", 1))
     publish, raced = coordinates.publish, []
 
     def late(store: Any, asked: Request, version: Any) -> None:
         if not raced:
             raced.append(version.number)
-            run_job(engine, theirs)
+            work.note(theirs)
         publish(store, asked, version)
 
     monkeypatch.setattr(coordinates, "publish", late)
-    account = run_job(engine, ours)
+    note = work.note(ours)
     assert raced == [1]
-    assert account.pca is not None
-    current = versions.current_version(LocalStore(tmp_path / "out"))
+    current = versions.current_version(LocalStore(work.out))
     assert current is not None
-    assert current.number == account.pca.version
-    placed = {row["path"] for row in rows(tmp_path / "out", f"Results_PCA/model={current.number}")}
+    assert current.number == note.version
+    placed = {row["path"] for row in rows(work.out, f"Results_PCA/model={current.number}")}
     assert len(placed) == 70
-    basis = coordinates_basis(tmp_path / "out", current.number)
-    for row in rows(tmp_path / "out", "Results"):
+    basis = coordinates_basis(work.out, current.number)
+    for row in rows(work.out, "Results"):
         assert row["path"] in placed
     assert basis.shape == (50, 192)
 
@@ -148,24 +166,17 @@ def noise(folder: Path, count: int) -> Path:
 
 
 def test_who_ended_meanwhile_is_placed_although_the_refit_was_cut_off(
-    engine: Engine,
-    photos: Photos,
-    tmp_path: Path,
-    onnx_bytes: bytes,
-    monkeypatch: pytest.MonkeyPatch,
+    work: Work, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run ends in the old version before the new one is published; then its maker is killed."""
-    out = tmp_path / "out"
-    run_job(engine, request(photos(60), out, onnx_bytes))
-    other = replace(request(photos(5, "other"), out, onnx_bytes), run=Run("other", 1))
-    ours = request(noise(tmp_path / "noise", 60), out, onnx_bytes, number=2)
+    work.note(work.asked(photos(60)))
+    other = work.asked(photos(5, "other"), run=Run("other", 1))
+    ours = work.asked(noise(tmp_path / "noise", 60), number=2)
     publish = coordinates.publish
 
     def late(*told: Any) -> None:
         monkeypatch.setattr(coordinates, "publish", publish)
-        account = run_job(engine, other)
-        assert account.pca is not None
-        assert account.pca.version == 1
+        assert work.note(other).version == 1
         publish(*told)
 
     def cut_off(*told: Any) -> None:
@@ -175,48 +186,37 @@ def test_who_ended_meanwhile_is_placed_although_the_refit_was_cut_off(
     with monkeypatch.context() as killed:
         killed.setattr(coordinates, "runs_behind", cut_off)
         with pytest.raises(CutOffError):
-            run_job(engine, ours)
-    account = run_job(engine, ours)
-    assert account.pca is not None
-    assert (account.pca.version, account.pca.refitted) == (2, False)
-    placed = {row["path"] for row in rows(out, "Results_PCA/model=2")}
-    assert placed == {row["path"] for row in rows(out, "Results")}
+            work.note(ours)
+    note = work.note(ours)
+    assert (note.version, note.refitted) == (2, False)
+    placed = {row["path"] for row in rows(work.out, "Results_PCA/model=2")}
+    assert placed == {row["path"] for row in rows(work.out, "Results")}
     assert len(placed) == 125
 
 
 def test_who_loses_each_race_is_placed_in_the_version_of_the_winners(
-    engine: Engine,
-    photos: Photos,
-    tmp_path: Path,
-    onnx_bytes: bytes,
-    monkeypatch: pytest.MonkeyPatch,
+    work: Work, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "out"
-    run_job(engine, request(photos(60), out, onnx_bytes))
+    work.note(work.asked(photos(60)))
 
     def lost(store: Any, backbone: str, version: Any) -> None:
         versions.remove_version(store, version.number)
         raise ConflictError("somebody was quicker")
 
     monkeypatch.setattr(coordinates, "publish", lost)
-    account = run_job(engine, request(noise(tmp_path / "noise", 60), out, onnx_bytes, number=2))
-    assert account.pca is not None
-    assert (account.pca.version, account.pca.refitted) == (1, False)
-    assert len(rows(out, "Results_PCA/model=1")) == 120
-    assert versions.fitted_on(LocalStore(out)).keys() == {1}
+    note = work.note(work.asked(noise(tmp_path / "noise", 60), number=2))
+    assert (note.version, note.refitted) == (1, False)
+    assert len(rows(work.out, "Results_PCA/model=1")) == 120
+    assert versions.fitted_on(LocalStore(work.out)).keys() == {1}
 
 
 def test_what_keeps_a_version_from_being_published_leaves_nothing_of_it(
-    engine: Engine,
-    photos: Photos,
-    tmp_path: Path,
-    onnx_bytes: bytes,
-    monkeypatch: pytest.MonkeyPatch,
+    work: Work, photos: Photos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut_off(*told: Any) -> None:
         raise CutOffError
 
     monkeypatch.setattr(coordinates, "project_runs", cut_off)
     with pytest.raises(CutOffError):
-        run_job(engine, request(photos(20), tmp_path / "out", onnx_bytes))
-    assert LocalStore(tmp_path / "out").list("pca") == []
+        work.note(work.asked(photos(20)))
+    assert LocalStore(work.out).list("pca") == []

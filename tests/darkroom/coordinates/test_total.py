@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from darkroom.coordinates import pca, statistics
-from darkroom.coordinates.statistics import Statistics
-from darkroom.coordinates.total import added, forget_total, statistics_of_runs, sum_of_shares
+from darkroom.coordinates.statistics import Statistics, added
+from darkroom.coordinates.total import forget_total, statistics_of_runs, sum_of_shares
 from darkroom.layout import TOTAL_STATISTICS, Run
 from darkroom.storage.local import LocalStore
 

@@ -73,21 +73,13 @@ def do_the_run(world: World, run: Run, expected: int | None) -> None:
     bad = [entry.key for entry in entries if "broken" in entry.key or entry.refusal]
     there = {key for key in keys if key in bad or _exists(world, key)}
     good = [key for key in keys if key in there and key not in bad]
-    version = world.pca_version
     if bad or len(there) < len(keys):
         rows = [{"path": key, "reason": "decode_error", "detail": "", "content_sha256": ""}
                 for key in bad]  # fmt: skip
         table = pa.Table.from_pylist(rows, REJECTED_SCHEMA)
         results.write(f"{run.rejected}/part-00000.parquet", to_parquet(table))
     if good:
-        results.write(f"{run.results}/part-00000.parquet", _FEATURES)
-        results.write(run.statistics, b"")
-        results.write(CURRENT_PCA, json.dumps({"version": version, "backbone": "b"}).encode())
-        for placed in {run, *receipt.done_runs(results)}:
-            if not results.list(placed.results):
-                continue
-            kept = [k for k in world.manifest_of(placed.batch, placed.number) if "broken" not in k]
-            results.write(f"{placed.results_pca(version)}/part-00000.parquet", _coordinates(kept))
+        _place(world, run)
     account = Receipt(
         batch=run.batch,
         run=run.number,
@@ -99,13 +91,26 @@ def do_the_run(world: World, run: Run, expected: int | None) -> None:
         skipped=0,
         rejected_by_reason={"decode_error": len(bad)} if bad else {},
         duplicates=Duplicates(),
-        pca=PcaNote(version, False, 50, 0.9) if good else None,
+        pca=PcaNote(world.pca_version, False, 50, 0.9) if good else None,
         seconds={},
         started_at="",
         finished_at="",
         expected=expected,
     )
     results.write(run.receipt, receipt.pack(account))
+
+
+def _place(world: World, run: Run) -> None:
+    """Features, a share, and coordinates of it and of all runs that are done."""
+    results, version = world.results, world.pca_version
+    results.write(f"{run.results}/part-00000.parquet", _FEATURES)
+    results.write(run.statistics, b"")
+    results.write(CURRENT_PCA, json.dumps({"version": version, "backbone": "b"}).encode())
+    for placed in {run, *receipt.done_runs(results)}:
+        if not results.list(placed.results):
+            continue
+        kept = [k for k in world.manifest_of(placed.batch, placed.number) if "broken" not in k]
+        results.write(f"{placed.results_pca(version)}/part-00000.parquet", _coordinates(kept))
 
 
 def _exists(world: World, key: str) -> bool:
