@@ -122,7 +122,7 @@ class Run:
 
     def results_pca(self, version: int) -> str:
         """Folder of the coordinates' Parquet files under one PCA version."""
-        return f"Results_PCA/model={version}/{self._partition}"
+        return f"{coordinates_folder(version)}/{self._partition}"
 
     @property
     def in_ascii(self) -> str:
@@ -184,9 +184,14 @@ def pca_model(version: int) -> str:
     return f"pca/model={version}"
 
 
+def coordinates_folder(version: int) -> str:
+    """Folder of all coordinates under one PCA version."""
+    return f"Results_PCA/model={version}"
+
+
 def points_folder(version: int) -> str:
     """Folder of the packs of points of one PCA version."""
-    return f"Results_PCA/model={version}/points"
+    return f"{coordinates_folder(version)}/points"
 
 
 def part_file(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -17,9 +17,8 @@ from darkroom.coordinates.corpus import (
     statistics_of_files,
 )
 from darkroom.coordinates.pointer import remove_version
-from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.statistics import Statistics, added
 from darkroom.coordinates.total import (
-    added,
     dealt_shares,
     statistics_of_runs,
     sum_of_shares,
@@ -36,7 +35,8 @@ from darkroom.layout import Run
 from darkroom.run.receipt import PcaNote
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
-from emr_serverless_job.engine import Engine, Shared, rows_of
+from darkroom.storage.store import Store
+from emr_serverless_job.engine import Engine, Shared, list_in, rows_of, texts_in
 from emr_serverless_job.keep_or_refit import decide
 from emr_serverless_job.request import Request
 
@@ -119,7 +119,7 @@ def _corpus_statistics(
 
     def add_up(runs: Sequence[Run]) -> list[Statistics | None]:
         work = pa.table({"keys": dealt_shares(runs, engine.cores * 4)})
-        return [_summed(engine.run(_SharesTask(output), work, "share binary"))]
+        return [_summed(engine.run(_SumTask(output, sum_of_shares), work, "share binary"))]
 
     return added([statistics_of_runs(store, earlier, add_up), *shares])
 
@@ -147,8 +147,8 @@ def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics 
     if not files:
         return None
     tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(files))
-    work = pa.table({"files": [files[start::tasks] for start in range(tasks)]})
-    return _summed(engine.run(_StatisticsTask(output), work, "share binary"))
+    work = pa.table({"keys": [files[start::tasks] for start in range(tasks)]})
+    return _summed(engine.run(_SumTask(output, statistics_of_files), work, "share binary"))
 
 
 def _summed(rows: Iterable[Mapping[str, Any]]) -> Statistics | None:
@@ -185,27 +185,16 @@ def _dealt(pairs: list[tuple[str, str]], tasks: int) -> pa.Table:
 
 
 @dataclass(frozen=True)
-class _SharesTask:
-    """Lists of keys of runs' shares in, packed statistics out."""
+class _SumTask:
+    """Lists of keys in, packed statistics out: of the shares or the features files under them."""
 
     output: str
+    sum_of: Callable[[Store, list[str]], Statistics | None]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(self.output)
         for row in rows_of(batches):
-            yield from _packed(sum_of_shares(store, _strings(row["keys"])))
-
-
-@dataclass(frozen=True)
-class _StatisticsTask:
-    """Lists of features files in, packed statistics out."""
-
-    output: str
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = open_store(self.output)
-        for row in rows_of(batches):
-            yield from _packed(statistics_of_files(store, _strings(row["files"])))
+            yield from _packed(self.sum_of(store, texts_in(row["keys"])))
 
 
 @dataclass(frozen=True)
@@ -217,12 +206,11 @@ class _SmallRunsTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store, merged = open_store(self.output), None
         for row in rows_of(batches):
-            for files, key in zip(_list(row["files"]), _list(row["shares"]), strict=True):
-                features = features_of_files(store, _strings(files))
+            for files, key in zip(list_in(row["files"]), list_in(row["shares"]), strict=True):
+                features = features_of_files(store, texts_in(files))
                 if features is not None:
                     store.write(str(key), statistics.pack_share(features))
-                    share = statistics.statistics_of(features)
-                    merged = share if merged is None else merged + share
+                    merged = added([merged, statistics.statistics_of(features)])
         yield from _packed(merged)
 
 
@@ -238,7 +226,7 @@ class _ProjectTask:
         basis = pca.unpack(self.basis.value)
         for row in rows_of(batches):
             for source, target in zip(
-                _strings(row["sources"]), _strings(row["targets"]), strict=True
+                texts_in(row["sources"]), texts_in(row["targets"]), strict=True
             ):
                 rows = project_file(store, source, target, basis)
                 yield pa.RecordBatch.from_arrays([pa.array([rows])], names=["rows"])
@@ -248,11 +236,3 @@ def _packed(share: Statistics | None) -> Iterator[pa.RecordBatch]:
     if share is not None:
         packed = pa.array([statistics.pack(share)], pa.binary())
         yield pa.RecordBatch.from_arrays([packed], names=["share"])
-
-
-def _strings(cell: object) -> list[str]:
-    return [str(value) for value in _list(cell)]
-
-
-def _list(cell: object) -> list[Any]:
-    return cell if isinstance(cell, list) else []

@@ -50,6 +50,16 @@ class Engine(Protocol):
         `schema`, in order."""
 
 
+def list_in(cell: object) -> list[Any]:
+    """A list in a row."""
+    return cell if isinstance(cell, list) else []
+
+
+def texts_in(cell: object) -> list[str]:
+    """A list of texts in a row."""
+    return [str(value) for value in list_in(cell)]
+
+
 def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, object]]:
     """The rows of a task's input, as dictionaries."""
     for batch in batches:

@@ -27,7 +27,7 @@ from darkroom.storage.parquet import read_columns, to_parquet
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 from emr_serverless_job.apart import WHOSE, run_apart
-from emr_serverless_job.engine import Engine, Shared, Tally, rows_of
+from emr_serverless_job.engine import Engine, Shared, Tally, list_in, rows_of
 from emr_serverless_job.progress import reporting
 from emr_serverless_job.request import Request
 
@@ -252,14 +252,10 @@ class _ManifestTask:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for row in rows_of(batches):
-            entries = [Entry(**entry) for entry in _list(row["entries"])]
+            entries = [Entry(**entry) for entry in list_in(row["entries"])]
             whose, part = int(str(row[WHOSE])), int(str(row["part"]))
             if row["may_be_whole"] and self.task.has(whose, part, entries):
                 yield self.task.report(whose, part, len(entries), 0.0)
             else:
                 fetched = fetch(entries, self.task.asked.limits)
                 yield self.task.store(whose, part, fetched)
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -25,7 +25,7 @@ from darkroom.layout import Run, run_in
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
-from emr_serverless_job.engine import Engine, rows_of
+from emr_serverless_job.engine import Engine, rows_of, texts_in
 
 LEAST_RUNS = 32  # that wait, before they are packed
 _MOST_BYTES = 64 * 1024 * 1024  # of a pack
@@ -142,17 +142,13 @@ class _PackTask:
         for row in rows_of(batches):
             older = [
                 points
-                for name in _texts(row["packs"])
+                for name in texts_in(row["packs"])
                 for points in from_pack(store.read(pack_key(self.version, name)))
             ]
-            runs = map(run_in, _texts(row["runs"]))
+            runs = map(run_in, texts_in(row["runs"]))
             newer = read_ahead(
                 lambda run: read_points(store, run, self.version), runs, store.read_ahead
             )
             several = [*older, *newer]
             store.write(pack_key(self.version, str(row["name"])), to_pack(several))
             yield pa.RecordBatch.from_arrays([pa.array([sum(map(len, several))])], names=["rows"])
-
-
-def _texts(cell: object) -> list[str]:
-    return [str(value) for value in cell] if isinstance(cell, list) else []

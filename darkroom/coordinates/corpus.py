@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from darkroom.coordinates.pca import Pca
 from darkroom.coordinates.pointer import runs_with_share
-from darkroom.coordinates.statistics import Statistics, statistics_of
+from darkroom.coordinates.statistics import Statistics, added, statistics_of
 from darkroom.coordinates.vectors import vector_column, vectors_of
-from darkroom.layout import Run, run_of
+from darkroom.layout import Run, coordinates_folder, run_of
 from darkroom.storage.parquet import PCA_SCHEMA, from_parquet, to_parquet
 from darkroom.storage.store import Store
 
@@ -41,8 +41,7 @@ def _with(merged: Statistics | None, vectors: list[NDArray[np.float32]]) -> Stat
     features = _together(vectors)
     if features is None:
         return merged
-    share = statistics_of(features)
-    return share if merged is None else merged + share
+    return added([merged, statistics_of(features)])
 
 
 def _features(store: Store, key: str) -> NDArray[np.float32]:
@@ -57,7 +56,7 @@ def _together(vectors: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
 def runs_behind(store: Store, version: int) -> list[Run]:
     """The runs of the corpus that have features without coordinates in a version, by the names of
     their files alone."""
-    placed = {_run_and_file(key) for key in store.list(f"Results_PCA/model={version}", ".parquet")}
+    placed = set(map(_run_and_file, store.list(coordinates_folder(version), ".parquet")))
     featured = map(_run_and_file, store.list("Results", ".parquet"))
     behind = {run for run, file in featured if (run, file) not in placed}
     return sorted(behind.intersection(runs_with_share(store)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 from darkroom.errors import ObjectNotFoundError
-from darkroom.layout import CURRENT_PCA, Run, pca_model, run_of
+from darkroom.layout import CURRENT_PCA, Run, coordinates_folder, pca_model, run_of
 from darkroom.storage.store import Store
 
 
@@ -28,5 +28,5 @@ def runs_with_share(store: Store) -> list[Run]:
 
 def remove_version(store: Store, number: int) -> None:
     """Delete a version's coordinates, then its model, its description last. Safe to repeat."""
-    for folder in (f"Results_PCA/model={number}", pca_model(number)):
+    for folder in (coordinates_folder(number), pca_model(number)):
         store.delete(sorted(store.list(folder), reverse=True))

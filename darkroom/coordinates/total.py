@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.coordinates import statistics
-from darkroom.coordinates.statistics import Statistics
+from darkroom.coordinates.statistics import Statistics, added
 from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run, run_in
 from darkroom.storage.store import Requirement, Store
@@ -65,24 +65,16 @@ def dealt_shares(runs: Sequence[Run], most_tasks: int) -> list[list[str]]:
 
 def sum_of_shares(store: Store, keys: Iterable[str]) -> Statistics | None:
     """The stored shares under these keys, added up; None where nothing is in them."""
-    total: Statistics | None = None
-    for key in keys:  # one at a time: each holds a Gram matrix of 13 MB
-        try:
-            share = statistics.unpack(store.read(key))
-        except ObjectNotFoundError:  # erased or expired since it was listed
-            continue
-        if share.n:  # of what a run had, all may be erased
-            total = share if total is None else total + share
-    return total
+    return added(_share(store, key) for key in keys)
 
 
-def added(shares: Iterable[Statistics | None]) -> Statistics | None:
-    """Their sum; None where there is none."""
-    total: Statistics | None = None
-    for share in shares:
-        if share is not None:
-            total = share if total is None else total + share
-    return total
+def _share(store: Store, key: str) -> Statistics | None:
+    """None where it is gone since it was listed, or all of it was erased."""
+    try:
+        share = statistics.unpack(store.read(key))
+    except ObjectNotFoundError:
+        return None
+    return share if share.n else None
 
 
 def _read(store: Store, corpus: Sequence[Run]) -> _Total:

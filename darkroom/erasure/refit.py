@@ -8,11 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from darkroom.coordinates import pca, statistics, versions
 from darkroom.coordinates.corpus import project_file, statistics_of_files
 from darkroom.coordinates.pointer import remove_version, runs_with_share
-from darkroom.coordinates.statistics import Statistics
-from darkroom.coordinates.total import added, dealt_shares, statistics_of_runs, sum_of_shares
+from darkroom.coordinates.statistics import Statistics, added
+from darkroom.coordinates.total import dealt_shares, statistics_of_runs, sum_of_shares
 from darkroom.erasure.search import Spread
 from darkroom.layout import Run
 from darkroom.storage.store import Store
@@ -32,7 +34,8 @@ def restate_statistics(store: Store, spread: Spread, run: Run) -> None:
     tasks = min(_MOST_STATISTICS_TASKS, len(files))
     shares = spread(_share_of, [files[start::tasks] for start in range(tasks)])
     restated = added(statistics.unpack(share) for share in shares if share)
-    packed = statistics.SHARE_OF_NOTHING if restated is None else statistics.pack(restated)
+    nothing = np.zeros((0, 0), np.float32)
+    packed = statistics.pack_share(nothing) if restated is None else statistics.pack(restated)
     store.write(run.statistics, packed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -61,16 +61,19 @@ class PointCache:
         packed: dict[Run, Points] = {}
         if len(runs) > _MANY:
             packed = self._packed(index or self.index(version), version, runs)
-        alone = [seen for seen in runs if not _is_in(packed, seen)]
+        alone = [seen for seen in runs if seen.run not in packed]
         read = read_ahead(partial(self._of, version), alone, _READS)
         for seen in runs:
-            yield packed[seen.run] if _is_in(packed, seen) else next(read)
+            yield packed[seen.run] if seen.run in packed else next(read)
 
     def _packed(self, index: Index, version: int, runs: Sequence[Seen]) -> dict[Run, Points]:
+        """Those that are packed as the table knows them."""
         where = index.runs
         packs = {where[seen.run].name: where[seen.run] for seen in runs if seen.run in where}
         read = read_ahead(partial(self._pack, version), packs.values(), _READS)
-        return {points.run: points for several in read for points in several}
+        there = {points.run: points for several in read for points in several}
+        return {seen.run: there[seen.run] for seen in runs
+                if seen.run in there and seen.images in (None, len(there[seen.run]))}  # fmt: skip
 
     def _pack(self, version: int, pack: Pack) -> list[Points]:
         kept = self._known(pack.name, version)
@@ -108,9 +111,3 @@ class PointCache:
             while self._bytes > self.most_bytes:
                 _, gone = self._kept.popitem(last=False)
                 self._bytes -= gone.size_bytes
-
-
-def _is_in(packed: Mapping[Run, Points], seen: Seen) -> bool:
-    """Whether the run is there as the table knows it."""
-    there = packed.get(seen.run)
-    return there is not None and seen.images in (None, len(there))
