@@ -25,7 +25,7 @@ from darkroom.explore.outliers import SAMPLE
 from darkroom.images.contract import DISPLAY
 from darkroom.images.outcome import Limits
 from darkroom.storage.parquet import COMPONENTS
-from emr_serverless_job.featurize import PART_IMAGES
+from emr_serverless_job.parts import PART_IMAGES
 from functions.submission.job_runs import worker_conf
 from functions.web.explore_view import MOST_COMPARED, MOST_LOOKED_AT
 from local_cloud.emr.spark_submit import LOG_SECONDS

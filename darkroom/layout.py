@@ -96,6 +96,11 @@ class Run:
         return (self.results, self.rejected, self.skipped, self.thumbnails)
 
     @property
+    def counted(self) -> tuple[str, ...]:
+        """The folders in one of which each file of the manifest has a row."""
+        return (self.results, self.rejected, self.skipped)
+
+    @property
     def statistics(self) -> str:
         """The run's share in the corpus' statistics."""
         return f"statistics/{self._partition}/statistics.npz"
@@ -194,6 +199,10 @@ def points_folder(version: int) -> str:
     return f"{coordinates_folder(version)}/points"
 
 
-def part_file(number: int) -> str:
-    """The name of a Parquet file: one for each part of the manifest."""
-    return f"part-{number:05d}.parquet"
+def part_file(first: int, last: int | None = None) -> str:
+    """The name of a Parquet file with the rows of a part of the manifest, or of several.
+
+    >>> part_file(3), part_file(0, 3)
+    ('part-00003.parquet', 'part-00000-00003.parquet')
+    """
+    return f"part-{first:05d}.parquet" if last is None else f"part-{first:05d}-{last:05d}.parquet"

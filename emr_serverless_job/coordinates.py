@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from darkroom.coordinates import pca, statistics
 from darkroom.coordinates.corpus import (
-    features_of_files,
+    features_of_file,
     project_file,
     runs_behind,
     statistics_of_files,
@@ -36,11 +36,10 @@ from darkroom.run.receipt import PcaNote
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
-from emr_serverless_job.engine import Engine, Shared, list_in, rows_of, texts_in
+from emr_serverless_job.engine import Engine, Shared, rows_of, texts_in
 from emr_serverless_job.keep_or_refit import decide
 from emr_serverless_job.request import Request
 
-_FILES_OF_A_SMALL_RUN = 16
 _MOST_STATISTICS_TASKS = 16  # each sends 6.5 MB for 1280 dimensions to the driver
 
 
@@ -108,10 +107,10 @@ def _corpus_statistics(
     store = open_store(output)
     listed = read_ahead(lambda run: store.list(run.results, ".parquet"), own, store.read_ahead)
     files = dict(zip(own, listed, strict=True))
-    small = [run for run in own if 0 < len(files[run]) <= _FILES_OF_A_SMALL_RUN]
-    shares = [_of_small_runs(engine, output, {run: files[run] for run in small})]
+    small = {run: keys[0] for run, keys in files.items() if len(keys) == 1}
+    shares = [_of_small_runs(engine, output, small)]
     for run in own:
-        if len(files[run]) > _FILES_OF_A_SMALL_RUN:
+        if len(files[run]) > 1:
             share = run_statistics(engine, output, files[run])
             if share is not None:
                 store.write(run.statistics, statistics.pack(share))
@@ -124,11 +123,9 @@ def _corpus_statistics(
     return added([statistics_of_runs(store, earlier, add_up), *shares])
 
 
-def _of_small_runs(
-    engine: Engine, output: str, files: Mapping[Run, list[str]]
-) -> Statistics | None:
-    """The sum over runs of a few files; tasks store each run's share, and hand on their sum, since
-    a share has up to 6.5 MB for 1280 dimensions."""
+def _of_small_runs(engine: Engine, output: str, files: Mapping[Run, str]) -> Statistics | None:
+    """The sum over runs of one file; tasks store each run's share, and hand on their sum, since a
+    share has up to 6.5 MB for 1280 dimensions."""
     runs = list(files)
     tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(runs))
     if not tasks:
@@ -206,10 +203,10 @@ class _SmallRunsTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store, merged = open_store(self.output), None
         for row in rows_of(batches):
-            for files, key in zip(list_in(row["files"]), list_in(row["shares"]), strict=True):
-                features = features_of_files(store, texts_in(files))
-                if features is not None:
-                    store.write(str(key), statistics.pack_share(features))
+            for file, key in zip(texts_in(row["files"]), texts_in(row["shares"]), strict=True):
+                features = features_of_file(store, file)
+                if len(features):
+                    store.write(key, statistics.pack_share(features))
                     merged = added([merged, statistics.statistics_of(features)])
         yield from _packed(merged)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
-from math import ceil
 from threading import Lock
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -28,6 +27,7 @@ from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 from emr_serverless_job.apart import WHOSE, run_apart
 from emr_serverless_job.engine import Engine, Shared, Tally, list_in, rows_of
+from emr_serverless_job.parts import split, what_is_left
 from emr_serverless_job.progress import reporting
 from emr_serverless_job.request import Request
 
@@ -45,8 +45,6 @@ _ENTRY = pa.struct(
 )
 _PARTS = pa.schema({"part": pa.int32(), "may_be_whole": pa.bool_(), "entries": pa.list_(_ENTRY)})
 
-_PARTS_OF_A_RUN = 128  # or fewer: so many that no core idles long at the end
-PART_IMAGES = (32, 256)
 _SETTINGS = b"settings"  # in the metadata of all files: how their part was worked
 
 Made = TypeVar("Made")
@@ -96,7 +94,7 @@ def featurize_runs(
         if any(request.reader == "binaryFile" for request in requests):
             return {request.run: _on_content(engine, task, request) for request in requests}
         depth = open_store(requests[0].output).read_ahead
-        prepared = read_ahead(_work, requests, depth)
+        prepared = read_ahead(partial(_work, task), requests, depth)
         works = {request.run: work for request, work in zip(requests, prepared, strict=True)}
         outcome = run_apart(engine, _ManifestTask(task), works, _REPORT, _tried)
     return {run: _featurized(rows) for run, rows in outcome.items()}
@@ -123,20 +121,13 @@ def _on_content(engine: Engine, task: _Task, request: Request) -> Featurized:
     return Featurized()
 
 
-def split(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-    """The manifest in parts, in order. It alone decides: another attempt, beside other runs or on
-    other machines, has the same."""
-    smallest, largest = PART_IMAGES
-    size = min(max(ceil(len(entries) / _PARTS_OF_A_RUN), smallest), largest)
-    return [entries[start : start + size] for start in range(0, len(entries), size)]
-
-
-def _work(request: Request) -> pa.Table:
+def _work(task: _Task, request: Request) -> pa.Table:
     parts = split(request.entries)
-    may_be_whole = _clear(request, len(parts))
+    may_be_whole, merged = _clear(task, request)
     rows = [
         {"part": number, "may_be_whole": may_be_whole, "entries": list(map(asdict, part))}
         for number, part in enumerate(parts)
+        if number not in merged
     ]
     return pa.Table.from_pylist(rows, _PARTS)
 
@@ -147,18 +138,20 @@ def _tried(work: pa.Table) -> pa.Table:
     return work.set_column(column, "may_be_whole", pa.array([True] * work.num_rows))
 
 
-def _clear(request: Request, parts: int) -> bool:
+def _clear(task: _Task, request: Request) -> tuple[bool, set[int]]:
     """Remove what an earlier attempt left, its receipt first; but not the files of its parts, if it
-    died before the account. Whether there are any."""
+    died before the account. Whether there are any, and the parts that are merged already."""
     store, run = open_store(request.output), request.run
     died = not _exists(store, run.receipt) and request.reader == "obstore"
     store.delete([run.receipt, run.statistics, run.csv])
-    kept = {part_file(number) for number in range(parts)} if died else set()
-    left = {folder: store.list(folder) for folder in run.tables}
-    stale = [key for keys in left.values() for key in keys if key.rpartition("/")[2] not in kept]
+    left = [key for folder in run.tables for key in store.list(folder)]
+    kept, merged = set[str](), set[int]()
+    if died:
+        kept, merged = what_is_left(request.entries, run, left, task.has)
+    stale = [key for key in left if key not in kept]
     placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
     store.delete([*stale, *(key for folder in placed for key in store.list(folder))])
-    return sum(map(len, left.values())) > len(stale)
+    return bool(kept), merged
 
 
 def _exists(store: Store, key: str) -> bool:
@@ -220,18 +213,22 @@ class _Task:
         columns = [pa.array([whose], pa.int32()), pa.array([part], pa.int32()), [seconds]]
         return pa.record_batch(columns, names=[WHOSE, "part", "seconds"])
 
-    def has(self, whose: int, part: int, entries: Sequence[Entry]) -> bool:
-        """Whether the part is there, whole, and worked as it is asked for now."""
-        store, run, found = open_store(self.asked.output), self.runs[whose], list[str]()
-        for folder in (run.results, run.rejected, run.skipped):
+    def has(self, files: Iterable[str], entries: Sequence[Entry]) -> bool:
+        """Whether all of these are there, in these files, and worked as it is asked for now."""
+        store, found = open_store(self.asked.output), list[str]()
+        for file in files:
             try:
-                table = read_columns(store, f"{folder}/{part_file(part)}", ["path"])
+                table = read_columns(store, file, ["path"])
             except ObjectNotFoundError:
                 continue
             if (table.schema.metadata or {}).get(_SETTINGS) != self._settings:
                 return False
             found += table["path"].to_pylist()
         return sorted(found) == sorted(entry.key for entry in entries)
+
+    def files(self, whose: int, part: int) -> list[str]:
+        """Where the part is counted."""
+        return [f"{folder}/{part_file(part)}" for folder in self.runs[whose].counted]
 
     @property
     def _settings(self) -> bytes:
@@ -254,7 +251,7 @@ class _ManifestTask:
         for row in rows_of(batches):
             entries = [Entry(**entry) for entry in list_in(row["entries"])]
             whose, part = int(str(row[WHOSE])), int(str(row["part"]))
-            if row["may_be_whole"] and self.task.has(whose, part, entries):
+            if row["may_be_whole"] and self.task.has(self.task.files(whose, part), entries):
                 yield self.task.report(whose, part, len(entries), 0.0)
             else:
                 fetched = fetch(entries, self.task.asked.limits)

@@ -21,6 +21,7 @@ from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_runs
 from emr_serverless_job.engine import Engine
 from emr_serverless_job.featurize import featurize_runs
+from emr_serverless_job.merging import merge_files
 from emr_serverless_job.packing import pack_points
 from emr_serverless_job.request import Request
 
@@ -98,6 +99,9 @@ def run_jobs(
             accounts[run] = _balanced(store, counted)
         except Exception as error:
             failed[run] = error
+    failed |= merge_files(engine, [r for r in worked if r.run in accounts])
+    accounts = {run: told for run, told in accounts.items() if run not in failed}
+    clock.lap("merging")
     for run, account in accounts.items():
         account.seconds["tasks"] = featurized[run].seconds
     placed = _place_and_account(engine, [r for r in worked if r.run in accounts], accounts, clock)

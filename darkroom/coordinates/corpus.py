@@ -19,9 +19,9 @@ from darkroom.storage.store import Store
 _ROWS_AT_ONCE = 1024  # a part has fewer, and a Gram matrix of 13 MB costs more than they do
 
 
-def features_of_files(store: Store, keys: Iterable[str]) -> NDArray[np.float32] | None:
-    """The features `(n, d)` of few files, in order; None where they have no rows."""
-    return _together([_features(store, key) for key in keys])
+def features_of_file(store: Store, key: str) -> NDArray[np.float32]:
+    """The features `(n, d)` in a file."""
+    return vectors_of(from_parquet(store.read(key), ["features"])["features"])
 
 
 def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
@@ -29,7 +29,7 @@ def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
     merged: Statistics | None = None
     waiting: list[NDArray[np.float32]] = []
     for key in keys:
-        waiting.append(_features(store, key))
+        waiting.append(features_of_file(store, key))
         if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
             merged = _with(merged, waiting)
             waiting.clear()
@@ -38,19 +38,8 @@ def statistics_of_files(store: Store, keys: Iterable[str]) -> Statistics | None:
 
 def _with(merged: Statistics | None, vectors: list[NDArray[np.float32]]) -> Statistics | None:
     """As many at once as may be: each call makes a Gram matrix of 13 MB."""
-    features = _together(vectors)
-    if features is None:
-        return merged
-    return added([merged, statistics_of(features)])
-
-
-def _features(store: Store, key: str) -> NDArray[np.float32]:
-    return vectors_of(from_parquet(store.read(key), ["features"])["features"])
-
-
-def _together(vectors: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
     filled = [several for several in vectors if len(several)]
-    return np.concatenate(filled) if filled else None
+    return added([merged, statistics_of(np.concatenate(filled))]) if filled else merged
 
 
 def runs_behind(store: Store, version: int) -> list[Run]:

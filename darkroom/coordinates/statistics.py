@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from darkroom.errors import UsageError
 
+_ROWS = 4096  # 42 MB in float64, for 1280 dimensions
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -53,7 +55,14 @@ def added(shares: Iterable[Statistics | None]) -> Statistics | None:
 
 
 def statistics_of(features: NDArray[np.float32]) -> Statistics:
-    """The statistics of `(n, d)` features, by one BLAS product in float64."""
+    """The statistics of `(n, d)` features, by BLAS products in float64 over so many at once."""
+    blocks = [features[start : start + _ROWS] for start in range(0, len(features), _ROWS)]
+    statistics = added(map(_of_block, blocks or [features]))
+    assert statistics is not None
+    return statistics
+
+
+def _of_block(features: NDArray[np.float32]) -> Statistics:
     exact = features.astype(np.float64)
     return Statistics(len(exact), exact.sum(axis=0), exact.T @ exact)
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import Run
-from darkroom.storage.parquet import from_parquet
+from darkroom.storage.parquet import from_parquet, rows_of_paths
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 
@@ -19,11 +16,9 @@ _COLUMNS = ["path", "jpeg"]
 def thumbnails(store: Store, run: Run, part: str, paths: Collection[str]) -> dict[str, bytes]:
     """JPEG by path, of those images in one file that there is a picture of."""
     try:
-        data = store.read(f"{run.thumbnails}/{part}.parquet")
+        rows = rows_of_paths(store, f"{run.thumbnails}/{part}.parquet", paths, _COLUMNS)
     except ObjectNotFoundError:  # switched off, expired, or nothing but damaged images
         return {}
-    table = from_parquet(data, _COLUMNS)
-    rows = table.filter(pc.is_in(table["path"], pa.array(list(paths), pa.string())))
     return dict(zip(rows["path"].to_pylist(), rows["jpeg"].to_pylist(), strict=True))
 
 

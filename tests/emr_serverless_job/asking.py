@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pytest
 
 from darkroom.layout import Run
 from darkroom.manifest import Entry
@@ -15,6 +17,7 @@ from darkroom.run.folder import walk_folder
 from darkroom.run.receipt import Receipt
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import from_parquet
+from emr_serverless_job import featurize
 from emr_serverless_job.request import Request
 
 Photos = Callable[..., Path]
@@ -46,3 +49,18 @@ def snapshot(out: Path) -> dict[str, bytes]:
 def coordinates_basis(out: Path, version: int) -> np.ndarray:
     with np.load(out / f"pca/model={version}/model.npz") as arrays:
         return np.asarray(arrays["components"])
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Which parts are worked from here on."""
+    worked: list[tuple[str, int]] = []
+    store = featurize._Task.store
+
+    def noted(
+        self: featurize._Task, whose: int, part: int, fetched: Iterable[object]
+    ) -> pa.RecordBatch:
+        worked.append((self.runs[whose].batch, part))
+        return store(self, whose, part, fetched)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(featurize._Task, "store", noted)
+    return worked

@@ -130,7 +130,7 @@ def test_the_same_run_twice_changes_not_a_byte(
     run_job(engine, asked)
     first = snapshot(tmp_path / "out")
     stale = tmp_path / "out" / asked.run.results / "part-00099.parquet"
-    stale.write_bytes(first[f"{asked.run.results}/part-00000.parquet"])
+    stale.write_bytes(first[f"{asked.run.results}/part-00000-00001.parquet"])
     account = run_job(engine, asked)
     assert_balanced(account, found=51, processed=50, rejected=1)
     assert snapshot(tmp_path / "out") == first

@@ -21,6 +21,7 @@ from darkroom.run import receipt
 from darkroom.storage.local import LocalStore
 from darkroom.storage.opening import open_store
 from emr_serverless_job import featurize
+from emr_serverless_job import run_job as run_job_module
 from emr_serverless_job.apart import WHOSE
 from emr_serverless_job.engine import Engine, rows_of
 from emr_serverless_job.main import parse
@@ -29,7 +30,7 @@ from emr_serverless_job.on_threads import OnThreads
 from emr_serverless_job.request import Request
 from emr_serverless_job.run_job import Ended, run_job, run_jobs
 from tests.conftest import jpeg
-from tests.emr_serverless_job.asking import Photos, request, rows, snapshot
+from tests.emr_serverless_job.asking import Photos, counting, request, rows, snapshot
 
 COUNTS = {"spring": 40, "summer": 70, "autumn": 12}
 
@@ -180,19 +181,8 @@ def test_a_manifest_that_cannot_be_read_fails_alone(
     assert "not a manifest" in str(failed.error)
 
 
-def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Which parts are worked from here on."""
-    worked: list[tuple[str, int]] = []
-    store = featurize._Task.store
-
-    def noted(
-        self: featurize._Task, whose: int, part: int, fetched: Iterable[object]
-    ) -> pa.RecordBatch:
-        worked.append((self.runs[whose].batch, part))
-        return store(self, whose, part, fetched)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(featurize._Task, "store", noted)
-    return worked
+def dies(engine: Engine, asked: list[Request]) -> dict[Run, Exception]:
+    return {one.run: OSError("the job died here") for one in asked}
 
 
 def test_another_attempt_keeps_the_parts_that_are_whole(
@@ -201,11 +191,14 @@ def test_another_attempt_keeps_the_parts_that_are_whole(
     engine = OnThreads(2)
     together(engine, asked)
     whole, out = snapshot(tmp_path / "out"), LocalStore(tmp_path / "out")
-    for one in asked:
-        out.delete([one.run.receipt])  # the job died before it
+    out.delete([*whole, *(one.run.receipt for one in asked)])
+    with monkeypatch.context() as patch:
+        patch.setattr(run_job_module, "merge_files", dies)
+        together(engine, asked)
     summer = Run("summer", 1)
     out.delete([f"{summer.results}/part-00001.parquet"])
-    out.write(f"{summer.results}/part-00007.parquet", whole[f"{summer.results}/part-00000.parquet"])
+    first = out.read(f"{summer.results}/part-00000.parquet")
+    out.write(f"{summer.results}/part-00007.parquet", first)
     worked = counting(monkeypatch)
     together(engine, asked)
     assert worked == [("summer", 1)]

@@ -1,5 +1,6 @@
 """What every `Store` does alike, be it a folder or a bucket, and what one alone can do."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from darkroom.errors import ConflictError, ObjectNotFoundError
 from darkroom.storage.local import LocalStore
 from darkroom.storage.opening import open_store
-from darkroom.storage.parquet import read_columns, to_parquet
+from darkroom.storage.parquet import read_columns, rows_of_paths, to_parquet
 from darkroom.storage.store import Requirement, Store
 from functions.aws.bucket import Bucket
 
@@ -129,3 +130,26 @@ def test_some_columns_are_read_without_the_others(store: Store) -> None:
     finally:
         store.read_range = read_range  # type: ignore[method-assign]
     assert sum(fetched) < len(whole) / 5
+
+
+def test_of_a_file_that_is_sorted_only_groups_that_may_hold_a_path_are_fetched(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [f"spring/{number:04d}.jpg" for number in range(1000)]
+    pictures = [os.urandom(2000) for _ in paths]
+    table = pa.table({"path": paths, "jpeg": pictures})
+    store.write("all.parquet", to_parquet(table, 100))
+    fetched: list[int] = []
+    plain = type(store).read_range
+
+    def noted(self: Store, key: str, start: int, length: int) -> bytes:
+        fetched.append(length)
+        return plain(self, key, start, length)
+
+    monkeypatch.setattr(type(store), "read_range", noted)
+    wanted = [paths[7], paths[950], "spring/none.jpg", "autumn/1.jpg"]
+    rows = rows_of_paths(store, "all.parquet", wanted, ["path", "jpeg"])
+    assert rows.to_pydict() == {"path": wanted[:2], "jpeg": [pictures[7], pictures[950]]}
+    assert len(fetched) <= 5  # the footer, and each of two groups
+    assert sum(fetched) < 600_000  # of two million
+    assert rows_of_paths(store, "all.parquet", ["autumn/1.jpg"], ["path"]).num_rows == 0
