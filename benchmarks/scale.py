@@ -92,7 +92,7 @@ def make_packs(root: Path, images: int) -> None:
     for first in range(0, images // IMAGES_A_RUN, _PACK_RUNS):
         runs = min(_PACK_RUNS, images // IMAGES_A_RUN - first)
         several = list(_points(first, runs))
-        store.write(pack_key(1, str(first)), to_pack(several))
+        store.write(pack_key(1, str(first)), to_pack(several, {}))
         named = tuple(points.run for points in several)
         packs.append(Pack(str(first), named, runs * IMAGES_A_RUN, 1))
     replace_packs(store, 1, Index((), None), packs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
 import pyarrow as pa
@@ -15,7 +16,9 @@ from darkroom.explore.images import read_points
 from darkroom.explore.packs import (
     Index,
     Pack,
+    contents_without_points,
     from_pack,
+    others_in_pack,
     pack_key,
     read_index,
     replace_packs,
@@ -140,15 +143,16 @@ class _PackTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(self.output)
         for row in rows_of(batches):
-            older = [
-                points
-                for name in texts_in(row["packs"])
-                for points in from_pack(store.read(pack_key(self.version, name)))
-            ]
-            runs = map(run_in, texts_in(row["runs"]))
+            packs = [store.read(pack_key(self.version, name)) for name in texts_in(row["packs"])]
+            older = [points for pack in packs for points in from_pack(pack)]
+            runs = list(map(run_in, texts_in(row["runs"])))
             newer = read_ahead(
                 lambda run: read_points(store, run, self.version), runs, store.read_ahead
             )
             several = [*older, *newer]
-            store.write(pack_key(self.version, str(row["name"])), to_pack(several))
+            read = read_ahead(partial(contents_without_points, store), runs, store.read_ahead)
+            others = dict(zip(runs, read, strict=True))
+            for pack in packs:
+                others |= others_in_pack(pack)
+            store.write(pack_key(self.version, str(row["name"])), to_pack(several, others))
             yield pa.RecordBatch.from_arrays([pa.array([sum(map(len, several))])], names=["rows"])

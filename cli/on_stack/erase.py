@@ -150,9 +150,10 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
     for file, paths in sorted(found.files.items()):
         rows = f"{len(paths)} rows: {', '.join(sorted(paths))}"
         yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
-    featured = featured_in(found.files)
-    if featured:
-        yield from _made_of(stack, featured, found)
+    yield from _made_of(stack, featured_in(found.files), found)
+    for version in found.pca_versions:
+        for pack in packs_of(stack.results, version, set(map(run_of, found.files))):
+            yield Trace("points", f"{root}/{pack}", "its row or content, with those of other runs")
     for share in found.shares:
         yield from _in_receipt(stack, share, found.keys)
 
@@ -164,9 +165,6 @@ def _made_of(stack: Stack, featured: Sequence[Run], found: Plan) -> Iterator[Tra
         for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
             if where in results.list(where.rpartition("/")[0]):
                 yield Trace(place, f"{root}/{where}", "its share")
-    for version in found.pca_versions:
-        for pack in packs_of(results, version, featured):
-            yield Trace("points", f"{root}/{pack}", "its rows, with those of other runs")
     for number, runs in versions.fitted_on(results).items():
         if set(featured) & set(runs):
             yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")

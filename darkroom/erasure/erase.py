@@ -14,6 +14,7 @@ from darkroom.coordinates.pointer import current_number
 from darkroom.coordinates.total import forget_total
 from darkroom.erasure import block_list, plan
 from darkroom.erasure.block_list import BlockList
+from darkroom.erasure.finding import has_to_be_read_again
 from darkroom.erasure.outcome import Outcome, outcome_key
 from darkroom.erasure.outcome import pack as pack_outcome
 from darkroom.erasure.places import Places
@@ -22,7 +23,7 @@ from darkroom.erasure.planning import add_logs, make_plan, with_later_versions
 from darkroom.erasure.refit import replace_version, restate_statistics
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.rewrite import drop_entries, drop_rows, restate_receipt
-from darkroom.erasure.search import part_keys
+from darkroom.erasure.search import part_files
 from darkroom.erasure.uploads import Left, StoredVersion
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError, UsageError
@@ -61,10 +62,10 @@ class Eraser:
         for _ in range(_ROUNDS):  # a part that was written meanwhile takes another
             # nobody is at work on an export now
             self.places.exports.abort(self.places.exports.unfinished())
-            emptied = self._clear_parts(todo, blocked)
+            emptied = self._clear_parts(todo, requests, blocked)
             todo = self._clear_runs(todo)
             self.places.logs.delete(sorted({*todo.logs, *verifier.naming_logs(todo)}))
-            verified = verifier.look(todo, blocked.erased)
+            verified = verifier.look(todo, requests, blocked.erased)
             if not verified.found:
                 outcome = self._outcome(todo, requests, emptied, verified)
                 self.places.results.write(outcome_key(self.run), pack_outcome(outcome))
@@ -129,9 +130,12 @@ class Eraser:
 
         return block_list.change(self.places.results, longer)
 
-    def _clear_parts(self, todo: Plan, blocked: BlockList) -> list[str]:
+    def _clear_parts(
+        self, todo: Plan, requests: Sequence[ErasureRequest], blocked: BlockList
+    ) -> list[str]:
         """Take the uploads out of the manifests; the parts that name nothing any more."""
-        keys = part_keys(self.places.results)
+        meant = filter(has_to_be_read_again(todo, requests), part_files(self.places.results))
+        keys = [part.key for part in meant]
         left = read_ahead(
             lambda key: drop_entries(self.places.results, key, blocked.erased),
             keys,
@@ -151,7 +155,7 @@ class Eraser:
         gone, keys = set(todo.removed), todo.keys
         if todo.featured:
             forget_total(self.places.results)
-        changed = {*todo.featured, *todo.removed}
+        changed = {*map(run_of, todo.files), *todo.featured, *todo.removed}
         forget_packs(self.places.results, todo.pca_versions, changed)
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
         self.places.spread(drop_rows, shared)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from darkroom.coordinates.pointer import current_number
+from darkroom.erasure.plan import Plan
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.search import (
     File,
@@ -17,15 +17,16 @@ from darkroom.erasure.search import (
     Row,
     Spread,
     batch_of_part,
-    part_keys,
+    part_files,
     parts_in,
     rows_in,
     table_files,
 )
-from darkroom.explore.packs import contents_in_pack, read_index
-from darkroom.layout import Run, run_of
+from darkroom.explore.packs import contents_in_pack, pack_key, read_index
+from darkroom.layout import points_folder, run_of
 from darkroom.storage.store import Store
 
+_CLOCKS_SECONDS = 60  # that a machine's may be ahead of the storage's
 _WITH_CONTENT = ("Results/", "Rejected/", "Skipped/")  # of each image one row in one of them
 
 
@@ -34,11 +35,11 @@ def look(
 ) -> tuple[list[Row], list[Part]]:
     """All rows and manifest parts of the batches that may hold what the requests take, or a copy of
     it. Of other batches contents alone are read, and of runs that are packed, in their packs."""
-    files, keys = table_files(results), part_keys(results)
+    files, parts_there = table_files(results), part_files(results)
 
     def read(is_meant: Callable[[str], bool]) -> tuple[list[Row], list[Part]]:
-        meant = [file for file in files if is_meant(run_of(file.key).batch)]
-        named, _ = parts_in(results, [key for key in keys if is_meant(batch_of_part(key))])
+        meant = [file for file in files if is_meant(file.batch)]
+        named, _ = parts_in(results, [part for part in parts_there if is_meant(part.batch)])
         return list(rows_in(results, spread, meant)), named
 
     def is_named(batch: str) -> bool:
@@ -46,7 +47,7 @@ def look(
 
     rows, parts = read(is_named)
     contents = {content for request in requests for content in _contents(request, rows)}
-    others = [file for file in files if not is_named(run_of(file.key).batch)]
+    others = [file for file in files if not is_named(file.batch)]
     holding = _batches_with(results, spread, others, contents) if contents else set()
     more_rows, more_parts = read(lambda batch: batch in holding and not is_named(batch))
     return [*rows, *more_rows], [*parts, *more_parts]
@@ -62,17 +63,19 @@ def _contents(request: ErasureRequest, rows: Iterable[Row]) -> Iterable[str]:
 def _batches_with(
     results: Store, spread: Spread, files: Sequence[File], contents: set[str]
 ) -> set[str]:
-    """The batches that have one of these contents."""
+    """The batches that have one of these contents. What is newer than its pack is read itself."""
     wanted = pa.array(sorted(contents), pa.string())
-    packs = read_index(results, version).packs if (version := current_number(results)) else ()
-    packed = {run for pack in packs for run in pack.runs}
+    version = current_number(results)
+    stored = results.stored(points_folder(version)) if version else {}
+    packs = {pack_key(version, pack.name): pack for pack in read_index(results, version).packs}
+    packed_at = {run: stored[key].written_at for key, pack in packs.items() if key in stored
+                 for run in pack.runs}  # fmt: skip
     alone = [file for file in files if file.key.startswith(_WITH_CONTENT)
-             and not (file.key.startswith("Results/") and run_of(file.key) in packed)]  # fmt: skip
+             and file.written_at >= packed_at.get(run_of(file.key), 0)]  # fmt: skip
     has = spread(partial(_has, wanted=wanted), alone)
-    found = {run_of(file.key) for file, is_there in zip(alone, has, strict=True) if is_there}
-    names = [pack.name for pack in packs]
-    in_packs = spread(partial(_runs_with, version=version, wanted=wanted), names)
-    return {run.batch for run in chain(found, *in_packs)}
+    found = {file.batch for file, is_there in zip(alone, has, strict=True) if is_there}
+    in_packs = spread(partial(_batches_in, wanted=wanted), [key for key in packs if key in stored])
+    return found.union(*in_packs)
 
 
 def _has(store: Store, file: File, wanted: pa.Array) -> bool:
@@ -80,9 +83,23 @@ def _has(store: Store, file: File, wanted: pa.Array) -> bool:
     return bool(pc.any(pc.is_in(column, wanted)).as_py())
 
 
-def _runs_with(store: Store, name: str, version: int, wanted: pa.Array) -> list[Run]:
-    return [
-        run
-        for run, column in contents_in_pack(store, version, name)
-        if pc.any(pc.is_in(column, wanted)).as_py()
-    ]
+def _batches_in(store: Store, pack: str, wanted: pa.Array) -> set[str]:
+    return {
+        run.batch
+        for run, contents in contents_in_pack(store, pack)
+        if pc.any(pc.is_in(contents, wanted)).as_py()
+    }
+
+
+def has_to_be_read_again(plan: Plan, requests: Sequence[ErasureRequest]) -> Callable[[File], bool]:
+    """Whether a second look has to read a file: of a batch that the requests name or that had
+    something of what went, or written since the plan was made. In all others nothing was found, and
+    they are what they were."""
+    batches = {run_of(file).batch for file in plan.files} | set(map(batch_of_part, plan.parts))
+    since = plan.made_at - _CLOCKS_SECONDS
+
+    def is_meant(file: File) -> bool:
+        named = any(request.selector.may_take_of(file.batch) for request in requests)
+        return named or file.batch in batches or file.written_at >= since
+
+    return is_meant

@@ -21,6 +21,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
+_IN_TABLES = tuple(f"{table}/" for table in TABLES)
 _SMALL_BYTES = 512 * 1024  # whose reading takes less time than two more requests
 
 
@@ -84,10 +85,18 @@ def batch_of_part(key: str) -> str:
 
 
 class File(NamedTuple):
-    """A Parquet file of one of the `TABLES`."""
+    """A Parquet file of one of the `TABLES`, or a part of a manifest."""
 
     key: str
     size_bytes: int
+    written_at: float
+
+    @property
+    def batch(self) -> str:
+        """The batch of its images."""
+        return (
+            run_of(self.key).batch if self.key.startswith(_IN_TABLES) else batch_of_part(self.key)
+        )
 
     def columns(self, store: Store, names: Sequence[str]) -> pa.Table:
         """Some of its columns: of a small file by one request, of a large one without the rest."""
@@ -98,9 +107,13 @@ class File(NamedTuple):
 
 def table_files(store: Store) -> list[File]:
     """Every Parquet file of the `TABLES`."""
-    sizes = (store.sizes(folder) for folder in TABLES)
-    return [File(key, size) for told in sizes for key, size in told.items()
-            if key.endswith(".parquet")]  # fmt: skip
+    return _files(store, TABLES, ".parquet")
+
+
+def _files(store: Store, folders: Sequence[str], ending: str) -> list[File]:
+    stored = (store.stored(folder) for folder in folders)
+    return [File(key, one.size_bytes, one.written_at) for told in stored
+            for key, one in told.items() if key.endswith(ending)]  # fmt: skip
 
 
 def rows_in(store: Store, spread: Spread, files: Sequence[File]) -> Iterator[Row]:
@@ -119,10 +132,11 @@ def _names_in(store: Store, file: File) -> list[tuple[str, str | None, str]]:
     return list(zip(*names, reasons, strict=True))
 
 
-def parts_in(store: Store, keys: Sequence[str]) -> tuple[list[Part], list[str]]:
+def parts_in(store: Store, files: Sequence[File]) -> tuple[list[Part], list[str]]:
     """Manifest parts, with what they name; and the keys of those that cannot be read."""
     parts: list[Part] = []
     unreadable: list[str] = []
+    keys = [file.key for file in files]
     for key, data in zip(keys, read_ahead(store.read, keys, store.read_ahead), strict=True):
         try:
             parts.append(Part(key, manifest.unpack(data)))
@@ -131,6 +145,6 @@ def parts_in(store: Store, keys: Sequence[str]) -> tuple[list[Part], list[str]]:
     return parts, unreadable
 
 
-def part_keys(store: Store) -> list[str]:
-    """The keys of all manifest parts, of runs that are closed and of runs that are not."""
-    return [key for folder in ("incoming", "manifests") for key in store.list(folder, ".jsonl.gz")]
+def part_files(store: Store) -> list[File]:
+    """All manifest parts, of runs that are closed and of runs that are not."""
+    return _files(store, ("incoming", "manifests"), ".jsonl.gz")

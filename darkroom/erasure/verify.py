@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from darkroom.erasure.finding import has_to_be_read_again
 from darkroom.erasure.mentions import Mentions, logs_that_mention
 from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan
-from darkroom.erasure.search import part_keys, parts_in, rows_in, table_files
-from darkroom.explore.packs import names_in_packs
+from darkroom.erasure.request import ErasureRequest
+from darkroom.erasure.search import part_files, parts_in, rows_in, table_files
+from darkroom.explore.packs import all_packs, names_in_pack
 from darkroom.manifest import Entry
 from darkroom.run import receipt
 from darkroom.storage.read_ahead import read_ahead
+from darkroom.storage.store import Store
 
 _LISTINGS = 8  # at once
 
@@ -31,13 +35,17 @@ class Verifier:
 
     places: Places
 
-    def look(self, plan: Plan, erased: Callable[[Entry], bool]) -> Verified:
-        """Search rows, coordinates, manifests, receipts and uploads. `erased` tells of an
-        upload that it was."""
+    def look(
+        self, plan: Plan, requests: Sequence[ErasureRequest], erased: Callable[[Entry], bool]
+    ) -> Verified:
+        """Search rows, coordinates, manifests, receipts and uploads, wherever anything was, or was
+        written since. `erased` tells of an upload that it was."""
         keys, contents = plan.keys, plan.contents
-        results = self.places.results
-        rows = list(rows_in(results, self.places.spread, table_files(results)))
-        parts, unreadable = parts_in(results, part_keys(results))
+        results, is_meant = self.places.results, has_to_be_read_again(plan, requests)
+        files = table_files(results)
+        again = list(filter(is_meant, files))
+        rows = list(rows_in(results, self.places.spread, again))
+        parts, unreadable = parts_in(results, list(filter(is_meant, part_files(results))))
         entries = [entry for part in parts for entry in part.entries]
         duplicates = self._duplicates(plan)
         stored = self._versions(plan)
@@ -59,6 +67,7 @@ class Verifier:
         }
         looked_at = {
             "rows": len(rows),
+            "unchanged_files": len(files) - len(again),
             "manifest_entries": len(entries),
             "upload_keys": len({version.key for version in plan.versions} - left),
             "receipts": len(plan.kept),
@@ -83,12 +92,9 @@ class Verifier:
 
     def _packed(self, plan: Plan) -> int:
         """How many rows of the packs of points there are name what was removed."""
-        keys, contents = plan.keys, plan.contents
-        return sum(
-            path in keys or content in contents
-            for version in plan.pca_versions
-            for path, content in names_in_packs(self.places.results, version)
-        )
+        results, names = self.places.results, partial(_named, plan.keys, plan.contents)
+        packs = [key for version in plan.pca_versions for key in all_packs(results, version)]
+        return sum(self.places.spread(names, packs))
 
     def _versions(self, plan: Plan) -> list[tuple[str, str]]:
         """What the bucket still has under the keys that had something, but for those of which it
@@ -96,3 +102,7 @@ class Verifier:
         keys = sorted({version.key for version in plan.versions} - {one.key for one in plan.left})
         listed = read_ahead(self.places.uploads.versions, keys, _LISTINGS)
         return [(version.key, version.version_id) for several in listed for version in several]
+
+
+def _named(keys: Collection[str], contents: Collection[str], store: Store, pack: str) -> int:
+    return sum(path in keys or content in contents for path, content in names_in_pack(store, pack))

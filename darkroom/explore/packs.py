@@ -1,8 +1,9 @@
 """The points of many runs in few files, so that a look at the whole corpus opens few.
 
 `Results_PCA/model=<v>/points/` holds packs, which are Arrow files, and `index.json`, which names
-them with the runs in each. A pack is made of runs' coordinates and nothing else: where one of its
-runs changes, it is dropped, and its runs are read by themselves until the next job packs them anew.
+them with the runs in each. A pack is made of runs' coordinates, and of the contents of what they
+rejected or skipped, so that copies are found by it: where one of its runs changes, it is dropped,
+and its runs are read by themselves until the next job packs them anew.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from darkroom.coordinates.vectors import vector_column, vectors_of
 from darkroom.errors import ObjectNotFoundError
 from darkroom.explore.images import ROWS, Points
 from darkroom.layout import Run, points_folder, run_in
+from darkroom.storage.parquet import read_columns
 from darkroom.storage.store import Requirement, Store
 
 _RUNS = b"runs"  # in a pack's metadata
@@ -91,22 +93,39 @@ def packs_of(store: Store, version: int, runs: Collection[Run]) -> list[str]:
     """The keys of the packs that hold one of these runs, and of those that no index names."""
     packs = read_index(store, version).packs
     others = {pack_key(version, p.name) for p in packs if not set(runs).intersection(p.runs)}
-    there = store.list(points_folder(version), ".arrow")
-    return [key for key in there if key not in others]
+    return [key for key in all_packs(store, version) if key not in others]
 
 
-def names_in_packs(store: Store, version: int) -> Iterator[tuple[str, str]]:
-    """Path and content of each row of all packs there are, named by the index or not."""
-    for key in store.list(points_folder(version), ".arrow"):
-        for points in from_pack(store.read(key)):
-            columns = (points.rows[name].to_pylist() for name in ("path", "content_sha256"))
-            yield from zip(*columns, strict=True)
+def all_packs(store: Store, version: int) -> list[str]:
+    """The keys of all packs there are, named by the index or not."""
+    return store.list(points_folder(version), ".arrow")
 
 
-def contents_in_pack(store: Store, version: int, name: str) -> list[tuple[Run, pa.ChunkedArray]]:
-    """The SHA-256 digests of the images of each run in a pack."""
-    packed = from_pack(store.read(pack_key(version, name)))
-    return [(points.run, points.rows["content_sha256"]) for points in packed]
+def names_in_pack(store: Store, key: str) -> Iterator[tuple[str, str]]:
+    """Path and content of each row of a pack, and the contents of which there is no row."""
+    data = store.read(key)
+    for points in from_pack(data):
+        columns = (points.rows[name].to_pylist() for name in ("path", "content_sha256"))
+        yield from zip(*columns, strict=True)
+    for contents in others_in_pack(data).values():
+        yield from (("", content) for content in contents)
+
+
+def contents_in_pack(store: Store, key: str) -> Iterator[tuple[Run, pa.ChunkedArray | pa.Array]]:
+    """The SHA-256 digests of what each run in a pack processed, rejected and skipped."""
+    data = store.read(key)
+    others = others_in_pack(data)
+    for points in from_pack(data):
+        yield points.run, points.rows["content_sha256"]
+        yield points.run, pa.array(others[points.run], pa.string())
+
+
+def contents_without_points(store: Store, run: Run) -> list[str]:
+    """The contents of what a run rejected or skipped, as far as they are known."""
+    files = [file for folder in (run.rejected, run.skipped) for file in store.list(folder)]
+    tables = [read_columns(store, file, ["content_sha256"]) for file in files]
+    every = {content for table in tables for content in table["content_sha256"].to_pylist()}
+    return sorted(content for content in every if content)
 
 
 def pack_key(version: int, name: str) -> str:
@@ -126,11 +145,16 @@ def _as_read(known: Index) -> Requirement:
     )
 
 
-def to_pack(several: Sequence[Points]) -> bytes:
-    """The points of runs as one Arrow file, in order."""
+def to_pack(several: Sequence[Points], others: Mapping[Run, Sequence[str]]) -> bytes:
+    """The points of runs as one Arrow file, in order, with each one's contents that have none."""
     tables = [_rows_of(points) for points in several]
     runs = [
-        {"run": points.run.in_ascii, "parts": points.parts, "counts": points.counts}
+        {
+            "run": points.run.in_ascii,
+            "parts": points.parts,
+            "counts": points.counts,
+            "others": list(others.get(points.run, ())),
+        }
         for points in several
     ]
     whole = pa.concat_tables(tables) if tables else _SCHEMA.empty_table()
@@ -144,6 +168,13 @@ def to_pack(several: Sequence[Points]) -> bytes:
 def _rows_of(points: Points) -> pa.Table:
     vectors = points.vectors if len(points) else np.zeros((0, 1), np.float32)
     return points.rows.select(ROWS.names).cast(ROWS).append_column("pca", vector_column(vectors))
+
+
+def others_in_pack(data: bytes) -> dict[Run, list[str]]:
+    """The contents of what each run in a pack rejected or skipped."""
+    with pa.ipc.open_file(pa.py_buffer(data)) as reader:
+        told = json.loads(reader.schema.metadata[_RUNS])
+    return {run_in(one["run"]): one["others"] for one in told}
 
 
 def from_pack(data: bytes) -> list[Points]:

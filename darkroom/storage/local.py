@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from darkroom.errors import ConflictError, ObjectNotFoundError, UnreadableObjectError, UsageError
-from darkroom.storage.store import Requirement, Store, Versioned
+from darkroom.storage.store import Requirement, Store, Stored, Versioned
 
 _PARTIAL = ".partial"
 _OURS = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(_PARTIAL)}")
@@ -84,12 +84,13 @@ class LocalStore(Store):
             raise ConflictError(f"{self.root / key}: {requirement.broken}")
         self.write(key, data)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def stored(self, prefix: str) -> dict[str, Stored]:
         """See `Store`. Unfinished writes are left out."""
         found = {
-            path.relative_to(self.root).as_posix(): path.stat().st_size
+            path.relative_to(self.root).as_posix(): Stored(told.st_size, told.st_mtime)
             for path in (self.root / prefix).rglob("*")
             if path.is_file() and not (path.name[0] == "." and path.name.endswith(_PARTIAL))
+            for told in [path.stat()]
         }
         return dict(sorted(found.items()))
 

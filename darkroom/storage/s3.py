@@ -18,7 +18,7 @@ from darkroom.errors import (
 )
 from darkroom.regions import region_of
 from darkroom.storage.s3_refusals import breaks_off, refused, refused_by_text
-from darkroom.storage.store import Requirement, Store, Versioned
+from darkroom.storage.store import Requirement, Store, Stored, Versioned
 
 _READ_TRIES = 3  # of an answer that breaks off, which obstore does not try again
 _REFUSED_BY_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(^|/)\.{1,2}(/|$)")
@@ -143,13 +143,15 @@ class S3Store(Store):
         except GenericError as error:
             raise LostAnswerError(f"{self.uri}/{key} may be written or not: {error}") from error
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def stored(self, prefix: str) -> dict[str, Stored]:
         """See `Store`."""
         import obstore
 
         pages = obstore.list(self._store, prefix=self._prefix + prefix, chunk_size=1000)
         found = {
-            str(meta["path"])[len(self._prefix) :]: int(meta["size"])
+            str(meta["path"])[len(self._prefix) :]: Stored(
+                int(meta["size"]), meta["last_modified"].timestamp()
+            )
             for page in pages
             for meta in page
         }

@@ -15,6 +15,14 @@ class Versioned:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a listing tells of an object: its size, and when it was written (seconds since 1970)."""
+
+    size_bytes: int
+    written_at: float
+
+
 @dataclass(frozen=True)
 class Requirement:
     """`etag` is that of the object as it was read; None: there is none. `requires` says what that
@@ -67,12 +75,16 @@ class Store(Protocol):
         Raises `ConflictError` where it is not, and `LostAnswerError` where no answer came.
         """
 
+    def stored(self, prefix: str) -> dict[str, Stored]:
+        """The objects below the folder `prefix`, by their keys, sorted."""
+
     def sizes(self, prefix: str) -> dict[str, int]:
         """The keys below the folder `prefix`, sorted, with their sizes in bytes."""
+        return {key: told.size_bytes for key, told in self.stored(prefix).items()}
 
     def list(self, prefix: str, ending: str = "") -> list[str]:
         """The keys below the folder `prefix` that end so, sorted."""
-        return [key for key in self.sizes(prefix) if key.endswith(ending)]
+        return [key for key in self.stored(prefix) if key.endswith(ending)]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those already gone are no error."""

@@ -15,7 +15,7 @@ from darkroom.errors import (
     ObjectNotFoundError,
     TransientError,
 )
-from darkroom.storage.store import Requirement, Store, Versioned
+from darkroom.storage.store import Requirement, Store, Stored, Versioned
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,16 @@ class Bucket(Store):
         """Delete a version for good. Repeating it changes nothing."""
         self.s3.delete_object(Bucket=self.name, Key=key, VersionId=version_id)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def stored(self, prefix: str) -> dict[str, Stored]:
         """See `Store`."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.name, Prefix=f"{prefix}/"
         )
-        found = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+        found = {
+            item["Key"]: Stored(item["Size"], item["LastModified"].timestamp())
+            for page in pages
+            for item in page.get("Contents", [])
+        }
         return dict(sorted(found.items()))
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ def requests_of_a_run(
         folder = photos(12, f"{history}-{number}")
         run_job(OnThreads(2), request(folder, out, onnx, number=number))
     asked: Counter[str] = Counter()
-    for name in ("read", "read_versioned", "write", "write_if", "sizes"):
+    for name in ("read", "read_versioned", "write", "write_if", "stored"):
         plain = getattr(LocalStore, name)
 
         def noted(self: LocalStore, key: str, *told: Any, plain: Any = plain) -> Any:

@@ -15,9 +15,10 @@ from darkroom.explore.images import Points, read_points
 from darkroom.explore.packs import (
     Index,
     Pack,
+    all_packs,
     forget_packs,
     from_pack,
-    names_in_packs,
+    names_in_pack,
     pack_key,
     packs_of,
     read_index,
@@ -26,6 +27,7 @@ from darkroom.explore.packs import (
 )
 from darkroom.layout import Run
 from darkroom.storage.local import LocalStore
+from darkroom.storage.store import Stored
 from tests.darkroom.explore.test_explore import stored, vectors
 
 RUNS = [Run(f"b {number}", 1) for number in range(24)]
@@ -33,7 +35,7 @@ RUNS = [Run(f"b {number}", 1) for number in range(24)]
 
 def packed(store: LocalStore, name: str, runs: list[Run]) -> Pack:
     several = [read_points(store, run, 1) for run in runs]
-    store.write(pack_key(1, name), to_pack(several))
+    store.write(pack_key(1, name), to_pack(several, {}))
     return Pack(name, tuple(runs), sum(map(len, several)), 1)
 
 
@@ -57,10 +59,10 @@ def assert_same(one: Points, other: Points) -> None:
 
 def test_points_come_out_of_a_pack_as_they_went_in(store: LocalStore) -> None:
     several = [read_points(store, run, 1) for run in RUNS]
-    out = from_pack(to_pack(several))
+    out = from_pack(to_pack(several, {}))
     for one, other in zip(out, several, strict=True):
         assert_same(one, other)
-    assert from_pack(to_pack([])) == []
+    assert from_pack(to_pack([], {})) == []
 
 
 class Reads(LocalStore):
@@ -72,9 +74,9 @@ class Reads(LocalStore):
         Reads.asked["pack" if key.endswith(".arrow") else "file"] += 1
         return super().read(key, version_id)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def stored(self, prefix: str) -> dict[str, Stored]:
         Reads.asked["list"] += 1
-        return super().sizes(prefix)
+        return super().stored(prefix)
 
 
 def reads(store: LocalStore, cache: PointCache, seen: list[Seen]) -> Counter[str]:
@@ -112,7 +114,7 @@ def test_packs_go_with_one_of_their_runs_and_what_no_index_names(store: LocalSto
     forget_packs(store, [1, 2], [RUNS[2]])
     assert [pack.name for pack in read_index(store, 1).packs] == ["two"]
     assert store.list("Results_PCA/model=1/points", ".arrow") == [pack_key(1, "two")]
-    names = {path for path, _ in names_in_packs(store, 1)}
+    names = {path for key in all_packs(store, 1) for path, _ in names_in_pack(store, key)}
     assert names
     assert all(path.split("/")[0] in {run.batch for run in RUNS[10:20]} for path in names)
     forget_packs(store, [1, 2], [RUNS[2]])

@@ -15,7 +15,14 @@ from darkroom.coordinates import versions
 from darkroom.erasure import certificate
 from darkroom.erasure.request import Selector
 from darkroom.explore.images import read_points
-from darkroom.explore.packs import Index, Pack, pack_key, replace_packs, to_pack
+from darkroom.explore.packs import (
+    Index,
+    Pack,
+    contents_without_points,
+    pack_key,
+    replace_packs,
+    to_pack,
+)
 from darkroom.layout import erasure_certificate
 from darkroom.run import receipt
 from functions.runs.records import State
@@ -71,7 +78,10 @@ def pack(world: World) -> None:
         read = [read_points(results, run, version) for run in receipt.done_runs(results)]
         packs = []
         for name, several in (("first", read[:2]), ("second", read[2:]), ("unnamed", read)):
-            results.write(pack_key(version, name), to_pack(several))
+            others = {
+                points.run: contents_without_points(results, points.run) for points in several
+            }
+            results.write(pack_key(version, name), to_pack(several, others))
             runs = tuple(points.run for points in several)
             packs.append(Pack(name, runs, sum(map(len, several)), 1))
         replace_packs(results, version, Index((), None), packs[:2])

@@ -44,7 +44,7 @@ def corpus(world: World, runs: int) -> None:
             world.runs.create(record)
         made.append(read_points(world.results, run, 1))
     packed = made[:-WAITING]
-    world.results.write(pack_key(1, "one"), to_pack(packed))
+    world.results.write(pack_key(1, "one"), to_pack(packed, {}))
     world.results.write(CURRENT_PCA, b'{"version": 1, "backbone": "b"}')
     pack = Pack("one", tuple(p.run for p in packed), sum(map(len, packed)), 1)
     world.results.delete(["Results_PCA/model=1/points/index.json"])
