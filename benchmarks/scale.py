@@ -27,9 +27,10 @@ from darkroom.coordinates.total import statistics_of_runs, sum_of_shares
 from darkroom.explore.cache import PointCache, Seen
 from darkroom.explore.images import ROWS, Points, newest_only
 from darkroom.explore.map import make_map
-from darkroom.explore.packs import Index, Pack, pack_key, read_index, replace_packs, to_pack
+from darkroom.explore.packs import packs, to_pack
 from darkroom.explore.similar import find, similar
 from darkroom.layout import Run
+from darkroom.storage.bundles import Bundle, Index
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import COMPONENTS
 
@@ -88,14 +89,14 @@ def _points(first: int, runs: int) -> Iterator[Points]:
 
 def make_packs(root: Path, images: int) -> None:
     """So many images in packs with their index."""
-    store, packs = LocalStore(root), []
+    store, made = LocalStore(root), []
     for first in range(0, images // IMAGES_A_RUN, _PACK_RUNS):
         runs = min(_PACK_RUNS, images // IMAGES_A_RUN - first)
         several = list(_points(first, runs))
-        store.write(pack_key(1, str(first)), to_pack(several, {}))
+        store.write(packs(1).key(str(first)), to_pack(several, {}))
         named = tuple(points.run for points in several)
-        packs.append(Pack(str(first), named, runs * IMAGES_A_RUN, 1))
-    replace_packs(store, 1, Index((), None), packs)
+        made.append(Bundle(str(first), named, runs * IMAGES_A_RUN, 1))
+    packs(1).replace(store, Index((), None), made)
 
 
 def look(root: Path) -> None:
@@ -109,7 +110,7 @@ def look(root: Path) -> None:
 
     first = seconds_of(everything)
     told = dict(store.told)
-    runs = list(read_index(store, 1).runs)
+    runs = list(packs(1).index(store).runs)
     asked = [runs[len(runs) // _ROUNDS * n].batch for n in range(_ROUNDS)]
 
     def ask(batch: str) -> None:
@@ -149,12 +150,12 @@ def _history(root: Path, runs: int) -> dict[str, Any]:
     for run in finished:
         plain.write(run.statistics, share)
 
-    def add_up(some: Sequence[Run]) -> list[Statistics | None]:
-        return [sum_of_shares(counting, [run.statistics for run in some])]
+    def sums(keys: Sequence[Sequence[str]]) -> list[Statistics | None]:
+        return [sum_of_shares(counting, some) for some in keys]
 
     def asked(corpus: list[Run]) -> dict[str, float]:
         counting.told.clear()
-        seconds = seconds_of(lambda: statistics_of_runs(counting, corpus, add_up))
+        seconds = seconds_of(lambda: statistics_of_runs(counting, corpus, sums, 8))
         requests = counting.told["requests"]
         return {"requests": requests, "megabytes": counting.told["bytes"] >> 20,
                 "seconds": round(seconds, 2),

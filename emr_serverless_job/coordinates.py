@@ -18,11 +18,7 @@ from darkroom.coordinates.corpus import (
 )
 from darkroom.coordinates.pointer import remove_version
 from darkroom.coordinates.statistics import Statistics, added
-from darkroom.coordinates.total import (
-    dealt_shares,
-    statistics_of_runs,
-    sum_of_shares,
-)
+from darkroom.coordinates.total import statistics_of_runs, sum_of_shares
 from darkroom.coordinates.versions import (
     Version,
     claim,
@@ -116,11 +112,10 @@ def _corpus_statistics(
                 store.write(run.statistics, statistics.pack(share))
             shares.append(share)
 
-    def add_up(runs: Sequence[Run]) -> list[Statistics | None]:
-        work = pa.table({"keys": dealt_shares(runs, engine.cores * 4)})
-        return [_summed(engine.run(_SumTask(output, sum_of_shares), work, "share binary"))]
+    def sums(keys: Sequence[Sequence[str]]) -> Iterator[Statistics | None]:
+        return map(_share_in, _shares_of(engine, output, sum_of_shares, keys))
 
-    return added([statistics_of_runs(store, earlier, add_up), *shares])
+    return added([statistics_of_runs(store, earlier, sums, engine.cores * 4), *shares])
 
 
 def _of_small_runs(engine: Engine, output: str, files: Mapping[Run, str]) -> Statistics | None:
@@ -136,7 +131,7 @@ def _of_small_runs(engine: Engine, output: str, files: Mapping[Run, str]) -> Sta
             "shares": [[run.statistics for run in runs[start::tasks]] for start in range(tasks)],
         }
     )
-    return _summed(engine.run(_SmallRunsTask(output), work, "share binary"))
+    return added(map(_share_in, engine.run(_SmallRunsTask(output), work, "share binary")))
 
 
 def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics | None:
@@ -144,12 +139,23 @@ def run_statistics(engine: Engine, output: str, files: list[str]) -> Statistics 
     if not files:
         return None
     tasks = min(engine.cores, _MOST_STATISTICS_TASKS, len(files))
-    work = pa.table({"keys": [files[start::tasks] for start in range(tasks)]})
-    return _summed(engine.run(_SumTask(output, statistics_of_files), work, "share binary"))
+    dealt = [files[start::tasks] for start in range(tasks)]
+    return added(map(_share_in, _shares_of(engine, output, statistics_of_files, dealt)))
 
 
-def _summed(rows: Iterable[Mapping[str, Any]]) -> Statistics | None:
-    return added(statistics.unpack(bytes(row["share"])) for row in rows)
+def _shares_of(
+    engine: Engine,
+    output: str,
+    sum_of: Callable[[Store, list[str]], Statistics | None],
+    keys: Sequence[Sequence[str]],
+) -> list[Mapping[str, Any]]:
+    """What tasks make of each list of keys, packed."""
+    work = pa.table({"keys": pa.array(keys, pa.list_(pa.string()))})
+    return engine.run(_SumTask(output, sum_of), work, "share binary") if keys else []
+
+
+def _share_in(row: Mapping[str, Any]) -> Statistics | None:
+    return None if row["share"] is None else statistics.unpack(bytes(row["share"]))
 
 
 def project_runs(engine: Engine, output: str, runs: list[Run], version: Version) -> None:
@@ -191,7 +197,7 @@ class _SumTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = open_store(self.output)
         for row in rows_of(batches):
-            yield from _packed(self.sum_of(store, texts_in(row["keys"])))
+            yield _packed(self.sum_of(store, texts_in(row["keys"])))
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,7 @@ class _SmallRunsTask:
                 if len(features):
                     store.write(key, statistics.pack_share(features))
                     merged = added([merged, statistics.statistics_of(features)])
-        yield from _packed(merged)
+        yield _packed(merged)
 
 
 @dataclass(frozen=True)
@@ -229,7 +235,6 @@ class _ProjectTask:
                 yield pa.RecordBatch.from_arrays([pa.array([rows])], names=["rows"])
 
 
-def _packed(share: Statistics | None) -> Iterator[pa.RecordBatch]:
-    if share is not None:
-        packed = pa.array([statistics.pack(share)], pa.binary())
-        yield pa.RecordBatch.from_arrays([packed], names=["share"])
+def _packed(share: Statistics | None) -> pa.RecordBatch:
+    packed = pa.array([None if share is None else statistics.pack(share)], pa.binary())
+    return pa.RecordBatch.from_arrays([packed], names=["share"])

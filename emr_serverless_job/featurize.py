@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
+from darkroom.coordinates.total import forget_sums
 from darkroom.coordinates.versions import next_version
 from darkroom.erasure import block_list
 from darkroom.erasure.block_list import NOTHING_BLOCKED, BlockList
@@ -143,8 +144,10 @@ def _clear(task: _Task, request: Request) -> tuple[bool, set[int]]:
     died before the account. Whether there are any, and the parts that are merged already."""
     store, run = open_store(request.output), request.run
     died = not _exists(store, run.receipt) and request.reader == "obstore"
-    store.delete([run.receipt, run.statistics, run.csv])
     left = [key for folder in run.tables for key in store.list(folder)]
+    if left:
+        forget_sums(store, [run])
+    store.delete([run.receipt, run.statistics, run.csv])
     kept, merged = set[str](), set[int]()
     if died:
         kept, merged = what_is_left(request.entries, run, left, task.has)

@@ -11,20 +11,16 @@ from uuid import uuid4
 import pyarrow as pa
 
 from darkroom.coordinates.pointer import current_number, runs_with_share
-from darkroom.errors import ConflictError
 from darkroom.explore.images import read_points
 from darkroom.explore.packs import (
-    Index,
-    Pack,
     contents_without_points,
     from_pack,
     others_in_pack,
-    pack_key,
-    read_index,
-    replace_packs,
+    packs,
     to_pack,
 )
 from darkroom.layout import Run, run_in
+from darkroom.storage.bundles import Bundle
 from darkroom.storage.opening import open_store
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
@@ -39,11 +35,11 @@ _log = logging.getLogger("darkroom.packing")
 
 
 @dataclass
-class _Bundle:
-    """What goes into one pack: older packs, and runs that are in none."""
+class _Coming:
+    """What goes into one new pack: older packs, and runs that are in none."""
 
     size_bytes: int = 0
-    packs: list[Pack] = field(default_factory=list)
+    packs: list[Bundle] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     name: str = field(default_factory=lambda: uuid4().hex)
 
@@ -66,17 +62,20 @@ def pack_points(engine: Engine, output: str) -> None:
 
 
 def _pack(engine: Engine, store: Store, output: str, version: int) -> None:
-    corpus, known = set(runs_with_share(store)), read_index(store, version)
-    stays = [pack for pack in known.packs if corpus.issuperset(pack.runs)]  # the others expired
+    corpus, known = set(runs_with_share(store)), packs(version).index(store)
+    stays = [pack for pack in known.bundles if corpus.issuperset(pack.runs)]  # the others expired
     packed = {run for pack in stays for run in pack.runs}
     waiting = sorted(corpus - packed)
-    if len(stays) == len(known.packs) and len(waiting) < LEAST_RUNS:
+    if len(stays) == len(known.bundles) and len(waiting) < LEAST_RUNS:
         return
     bundles = _bundles(stays, _sized(store, version, waiting))
     images = _write(engine, output, version, bundles)
     absorbed = {pack.name for bundle in bundles for pack in bundle.packs}
-    made = [Pack(b.name, b.all_runs, n, b.size_bytes) for b, n in zip(bundles, images, strict=True)]
-    _replace(store, version, known, [*(p for p in stays if p.name not in absorbed), *made])
+    made = [
+        Bundle(b.name, b.all_runs, n, b.size_bytes) for b, n in zip(bundles, images, strict=True)
+    ]
+    stays = [pack for pack in stays if pack.name not in absorbed]
+    packs(version).replace(store, known, [*stays, *made])
 
 
 def _sized(store: Store, version: int, runs: Sequence[Run]) -> list[tuple[Run, int]]:
@@ -87,13 +86,13 @@ def _sized(store: Store, version: int, runs: Sequence[Run]) -> list[tuple[Run, i
     return [(run, size) for run, size in zip(runs, summed, strict=True) if size]
 
 
-def _bundles(stays: Sequence[Pack], waiting: Sequence[tuple[Run, int]]) -> list[_Bundle]:
+def _bundles(stays: Sequence[Bundle], waiting: Sequence[tuple[Run, int]]) -> list[_Coming]:
     """New packs of runs; the first takes in the newest packs that are no larger than itself, so
     that each row is packed anew a few times, and there are few packs."""
-    bundles: list[_Bundle] = []
+    bundles: list[_Coming] = []
     for run, size in waiting:
         if not bundles or bundles[-1].size_bytes + size > _MOST_BYTES:
-            bundles.append(_Bundle())
+            bundles.append(_Coming())
         bundles[-1].runs.append(run)
         bundles[-1].size_bytes += size
     for pack in reversed(stays if bundles else ()):
@@ -106,7 +105,7 @@ def _bundles(stays: Sequence[Pack], waiting: Sequence[tuple[Run, int]]) -> list[
     return bundles
 
 
-def _write(engine: Engine, output: str, version: int, bundles: Sequence[_Bundle]) -> list[int]:
+def _write(engine: Engine, output: str, version: int, bundles: Sequence[_Coming]) -> list[int]:
     """How many images are in each."""
     work = pa.Table.from_pylist(
         [
@@ -124,15 +123,6 @@ def _write(engine: Engine, output: str, version: int, bundles: Sequence[_Bundle]
     return [int(row["rows"]) for row in engine.run(_PackTask(output, version), work, "rows long")]
 
 
-def _replace(store: Store, version: int, known: Index, packs: Sequence[Pack]) -> None:
-    try:
-        replace_packs(store, version, known, packs)
-    except ConflictError:
-        mine = {pack.name for pack in packs} - {pack.name for pack in known.packs}
-        store.delete([pack_key(version, name) for name in mine])
-        raise
-
-
 @dataclass(frozen=True)
 class _PackTask:
     """Names of packs to read, and runs, in; a pack stored, its number of rows out."""
@@ -141,18 +131,18 @@ class _PackTask:
     version: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = open_store(self.output)
+        store, shelf = open_store(self.output), packs(self.version)
         for row in rows_of(batches):
-            packs = [store.read(pack_key(self.version, name)) for name in texts_in(row["packs"])]
-            older = [points for pack in packs for points in from_pack(pack)]
+            read = [store.read(shelf.key(name)) for name in texts_in(row["packs"])]
+            older = [points for pack in read for points in from_pack(pack)]
             runs = list(map(run_in, texts_in(row["runs"])))
             newer = read_ahead(
                 lambda run: read_points(store, run, self.version), runs, store.read_ahead
             )
             several = [*older, *newer]
-            read = read_ahead(partial(contents_without_points, store), runs, store.read_ahead)
-            others = dict(zip(runs, read, strict=True))
-            for pack in packs:
+            told = read_ahead(partial(contents_without_points, store), runs, store.read_ahead)
+            others = dict(zip(runs, told, strict=True))
+            for pack in read:
                 others |= others_in_pack(pack)
-            store.write(pack_key(self.version, str(row["name"])), to_pack(several, others))
+            store.write(shelf.key(str(row["name"])), to_pack(several, others))
             yield pa.RecordBatch.from_arrays([pa.array([sum(map(len, several))])], names=["rows"])

@@ -14,6 +14,7 @@ import boto3
 from cli.on_stack.stack import Stack
 from darkroom import strict_json
 from darkroom.coordinates import versions
+from darkroom.coordinates.total import sums_with
 from darkroom.erasure import request
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.plan import Plan
@@ -22,7 +23,7 @@ from darkroom.erasure.request import ErasureRequest, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.erasure.shares import Share
 from darkroom.errors import ObjectNotFoundError, UsageError
-from darkroom.explore.packs import packs_of
+from darkroom.explore.packs import packs
 from darkroom.layout import ERASURES, Run, erasure_request, run_of
 from darkroom.run import receipt
 from functions.runs.records import RunRecord, State
@@ -152,7 +153,7 @@ def _in_results(stack: Stack, found: Plan) -> Iterator[Trace]:
         yield Trace(file.partition("/")[0], f"{root}/{file}", rows)
     yield from _made_of(stack, featured_in(found.files), found)
     for version in found.pca_versions:
-        for pack in packs_of(stack.results, version, set(map(run_of, found.files))):
+        for pack in packs(version).of(stack.results, set(map(run_of, found.files))):
             yield Trace("points", f"{root}/{pack}", "its row or content, with those of other runs")
     for share in found.shares:
         yield from _in_receipt(stack, share, found.keys)
@@ -165,6 +166,8 @@ def _made_of(stack: Stack, featured: Sequence[Run], found: Plan) -> Iterator[Tra
         for place, where in (("Results_CSV", run.csv), ("statistics", run.statistics)):
             if where in results.list(where.rpartition("/")[0]):
                 yield Trace(place, f"{root}/{where}", "its share")
+    for where in sums_with(results, featured) if featured else ():
+        yield Trace("statistics", f"{root}/{where}", "its run's share, with those of others")
     for number, runs in versions.fitted_on(results).items():
         if set(featured) & set(runs):
             yield Trace("pca", f"{root}/pca/model={number}/", "fitted on it, among others")

@@ -3,16 +3,18 @@
 `pca/total.npz` is a sum, and the list of the runs that are in it. Whoever finds runs beside it adds
 them, by a conditional write: one that may have landed is seen by its list, and one that is lost
 costs the next job a little more. A sum is never taken apart again: where a run is in it that is no
-part of the corpus any more, or whose share has changed, all shares are added up anew.
+part of the corpus any more, or whose share has changed, it is made anew, of the sums over 32 runs
+each that lie in `pca/sums/`, and of the shares of those that are in none.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,16 @@ from darkroom.coordinates import statistics
 from darkroom.coordinates.statistics import Statistics, added
 from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run, run_in
+from darkroom.storage.bundles import Bundle, Shelf
 from darkroom.storage.store import Requirement, Store
 
-_MOST_TASKS = 24  # that add up shares: each tells 6.5 MB for 1280 dimensions
+BLOCK_RUNS = 32
+BLOCKS = Shelf("pca/sums", ".npz")
+_MOST_BLOCKS = 8  # that one job makes: each is 6.5 MB for 1280 dimensions, as is what a task tells
+_MOST_TASKS = 24  # that add up shares
 _LEAST_SHARES = 16  # worth a task
+
+Sums = Callable[[Sequence[Sequence[str]]], Iterable[Statistics | None]]
 
 
 @dataclass(frozen=True)
@@ -37,44 +45,81 @@ class _Total:
 
 
 def statistics_of_runs(
-    store: Store,
-    runs: Sequence[Run],
-    add_up: Callable[[Sequence[Run]], Iterable[Statistics | None]],
+    store: Store, runs: Sequence[Run], sums: Sums, most_tasks: int
 ) -> Statistics | None:
     """The statistics of runs, which are the corpus: the sum that is kept, with the shares of those
-    that came since, which `add_up` adds up. None where there are none."""
+    that came since. None where there are none. `sums` gives `sum_of_shares` of each list of keys,
+    by as many tasks."""
     kept = _read(store, runs)
     since = [run for run in runs if run not in kept.runs]
     if not since:
         return kept.statistics
-    total = _Total(added([kept.statistics, *add_up(since)]), frozenset(runs), kept.etag)
-    _keep(store, total)
-    return total.statistics
+    keys = [run.statistics for run in since] if kept.runs else _all_shares(store, runs)
+    summed = added([kept.statistics, *sums(_dealt(keys, most_tasks))])
+    _keep(store, _Total(summed, frozenset(runs), kept.etag))
+    _bundle(store, runs, sums)
+    return summed
 
 
-def forget_total(store: Store) -> None:
-    """Before a run's share changes, or goes. Safe to repeat."""
+def forget_sums(store: Store, runs: Collection[Run]) -> None:
+    """Before the shares of runs change, or go. Safe to repeat."""
     store.delete([TOTAL_STATISTICS])
+    BLOCKS.forget(store, runs)
 
 
-def dealt_shares(runs: Sequence[Run], most_tasks: int) -> list[list[str]]:
-    """The keys of runs' shares, dealt to tasks that are worth it."""
-    tasks = min(most_tasks, _MOST_TASKS, -(-len(runs) // _LEAST_SHARES))
-    return [[run.statistics for run in runs[start::tasks]] for start in range(tasks)]
+def sums_with(store: Store, runs: Collection[Run]) -> list[str]:
+    """The keys of all sums that one of these runs may be in."""
+    total = [key for key in store.list("pca") if key == TOTAL_STATISTICS]
+    return [*total, *BLOCKS.of(store, runs)]
 
 
 def sum_of_shares(store: Store, keys: Iterable[str]) -> Statistics | None:
-    """The stored shares under these keys, added up; None where nothing is in them."""
+    """The shares or sums stored under these keys, added up; None where nothing is in them."""
     return added(_share(store, key) for key in keys)
 
 
 def _share(store: Store, key: str) -> Statistics | None:
-    """None where it is gone since it was listed, or all of it was erased."""
+    """None for a share that is gone since it was listed, or all of which was erased."""
     try:
         share = statistics.unpack(store.read(key))
     except ObjectNotFoundError:
+        if key.startswith(BLOCKS.folder):
+            raise
         return None
     return share if share.n else None
+
+
+def _dealt(keys: Sequence[str], most_tasks: int) -> list[list[str]]:
+    """Keys, dealt to tasks that are worth it."""
+    tasks = min(most_tasks, _MOST_TASKS, -(-len(keys) // _LEAST_SHARES))
+    return [list(keys[start::tasks]) for start in range(tasks)]
+
+
+def _all_shares(store: Store, runs: Sequence[Run]) -> list[str]:
+    """Where the corpus' statistics stand, in as few objects as may be."""
+    corpus = set(runs)
+    blocks = [block for block in BLOCKS.index(store).bundles if corpus.issuperset(block.runs)]
+    alone = corpus.difference(*(block.runs for block in blocks))
+    return [*(BLOCKS.key(b.name) for b in blocks), *(r.statistics for r in runs if r in alone)]
+
+
+def _bundle(store: Store, runs: Sequence[Run], sums: Sums) -> None:
+    """Store sums over runs that are in none. Where somebody else does so at once, or may have,
+    theirs are enough."""
+    known, corpus = BLOCKS.index(store), set(runs)
+    stays = [block for block in known.bundles if corpus.issuperset(block.runs)]
+    waiting = [run for run in runs if run not in known.runs]
+    starts = range(0, len(waiting) - BLOCK_RUNS + 1, BLOCK_RUNS)[:_MOST_BLOCKS]
+    groups = [waiting[start : start + BLOCK_RUNS] for start in starts]
+    summed = sums([[run.statistics for run in group] for group in groups])
+    for group, total in zip(groups, summed, strict=True):
+        if total is not None:
+            block = Bundle(uuid4().hex, tuple(group), total.n, 0)
+            store.write(BLOCKS.key(block.name), statistics.pack(total))
+            stays.append(block)
+    if groups:
+        with suppress(ConflictError, LostAnswerError):
+            BLOCKS.replace(store, known, stays)
 
 
 def _read(store: Store, corpus: Sequence[Run]) -> _Total:

@@ -11,7 +11,7 @@ from typing import Any
 
 from darkroom import manifest
 from darkroom.coordinates.pointer import current_number
-from darkroom.coordinates.total import forget_total
+from darkroom.coordinates.total import forget_sums
 from darkroom.erasure import block_list, plan
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.finding import has_to_be_read_again
@@ -27,7 +27,7 @@ from darkroom.erasure.search import part_files
 from darkroom.erasure.uploads import Left, StoredVersion
 from darkroom.erasure.verify import Verified, Verifier
 from darkroom.errors import ObjectNotFoundError, TransientError, UsageError
-from darkroom.explore.packs import forget_packs
+from darkroom.explore.packs import packs
 from darkroom.layout import Run, batch_of, run_of
 from darkroom.manifest import Entry
 from darkroom.storage.read_ahead import read_ahead
@@ -153,10 +153,11 @@ class Eraser:
 
     def _clear_rows(self, todo: Plan) -> None:
         gone, keys = set(todo.removed), todo.keys
-        if todo.featured:
-            forget_total(self.places.results)
         changed = {*map(run_of, todo.files), *todo.featured, *todo.removed}
-        forget_packs(self.places.results, todo.pca_versions, changed)
+        if todo.featured:
+            forget_sums(self.places.results, changed)
+        for version in todo.pca_versions:
+            packs(version).forget(self.places.results, changed)
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]
         self.places.spread(drop_rows, shared)
         for run in todo.removed:

@@ -22,7 +22,7 @@ from darkroom.erasure.search import (
     rows_in,
     table_files,
 )
-from darkroom.explore.packs import contents_in_pack, pack_key, read_index
+from darkroom.explore.packs import contents_in_pack, packs
 from darkroom.layout import points_folder, run_of
 from darkroom.storage.store import Store
 
@@ -67,14 +67,15 @@ def _batches_with(
     wanted = pa.array(sorted(contents), pa.string())
     version = current_number(results)
     stored = results.stored(points_folder(version)) if version else {}
-    packs = {pack_key(version, pack.name): pack for pack in read_index(results, version).packs}
-    packed_at = {run: stored[key].written_at for key, pack in packs.items() if key in stored
-                 for run in pack.runs}  # fmt: skip
+    shelf = packs(version)
+    named = {shelf.key(pack.name): pack for pack in shelf.index(results).bundles}
+    there = {key: pack for key, pack in named.items() if key in stored}
+    packed_at = {run: stored[key].written_at for key, pack in there.items() for run in pack.runs}
     alone = [file for file in files if file.key.startswith(_WITH_CONTENT)
              and file.written_at >= packed_at.get(run_of(file.key), 0)]  # fmt: skip
     has = spread(partial(_has, wanted=wanted), alone)
     found = {file.batch for file, is_there in zip(alone, has, strict=True) if is_there}
-    in_packs = spread(partial(_batches_in, wanted=wanted), [key for key in packs if key in stored])
+    in_packs = spread(partial(_batches_in, wanted=wanted), [*there])
     return found.union(*in_packs)
 
 

@@ -14,7 +14,7 @@ from darkroom.coordinates import pca, statistics, versions
 from darkroom.coordinates.corpus import project_file, statistics_of_files
 from darkroom.coordinates.pointer import remove_version, runs_with_share
 from darkroom.coordinates.statistics import Statistics, added
-from darkroom.coordinates.total import dealt_shares, statistics_of_runs, sum_of_shares
+from darkroom.coordinates.total import statistics_of_runs, sum_of_shares
 from darkroom.erasure.search import Spread
 from darkroom.layout import Run
 from darkroom.storage.store import Store
@@ -72,11 +72,10 @@ def replace_version(store: Store, spread: Spread, doomed: Sequence[int]) -> None
 
 
 def _corpus_statistics(store: Store, spread: Spread, runs: Sequence[Run]) -> Statistics | None:
-    def add_up(since: Sequence[Run]) -> list[Statistics]:
-        shares = spread(_sum_of, dealt_shares(since, _MOST_STATISTICS_TASKS))
-        return [statistics.unpack(share) for share in shares if share]
+    def sums(keys: Sequence[Sequence[str]]) -> list[Statistics | None]:
+        return [statistics.unpack(told) if told else None for told in spread(_sum_of, keys)]
 
-    return statistics_of_runs(store, runs, add_up)
+    return statistics_of_runs(store, runs, sums, _MOST_STATISTICS_TASKS)
 
 
 def _sum_of(store: Store, keys: Sequence[str]) -> bytes | None:

@@ -12,7 +12,7 @@ from darkroom.erasure.places import Places
 from darkroom.erasure.plan import Plan
 from darkroom.erasure.request import ErasureRequest
 from darkroom.erasure.search import part_files, parts_in, rows_in, table_files
-from darkroom.explore.packs import all_packs, names_in_pack
+from darkroom.explore.packs import names_in_pack, packs
 from darkroom.manifest import Entry
 from darkroom.run import receipt
 from darkroom.storage.read_ahead import read_ahead
@@ -93,8 +93,8 @@ class Verifier:
     def _packed(self, plan: Plan) -> int:
         """How many rows of the packs of points there are name what was removed."""
         results, names = self.places.results, partial(_named, plan.keys, plan.contents)
-        packs = [key for version in plan.pca_versions for key in all_packs(results, version)]
-        return sum(self.places.spread(names, packs))
+        there = [key for version in plan.pca_versions for key in packs(version).all(results)]
+        return sum(self.places.spread(names, there))
 
     def _versions(self, plan: Plan) -> list[tuple[str, str]]:
         """What the bucket still has under the keys that had something, but for those of which it

@@ -10,8 +10,9 @@ from threading import Lock
 
 from darkroom.errors import ObjectNotFoundError
 from darkroom.explore.images import Points, read_points
-from darkroom.explore.packs import Index, Pack, from_pack, pack_key, read_index
+from darkroom.explore.packs import from_pack, packs
 from darkroom.layout import Run
+from darkroom.storage.bundles import Bundle, Index
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 
@@ -51,7 +52,7 @@ class PointCache:
 
     def index(self, version: int) -> Index:
         """The packs there are of a PCA version."""
-        return read_index(self.store, version)
+        return packs(version).index(self.store)
 
     def points(
         self, runs: Sequence[Seen], version: int, index: Index | None = None
@@ -69,17 +70,17 @@ class PointCache:
     def _packed(self, index: Index, version: int, runs: Sequence[Seen]) -> dict[Run, Points]:
         """Those that are packed as the table knows them."""
         where = index.runs
-        packs = {where[seen.run].name: where[seen.run] for seen in runs if seen.run in where}
-        read = read_ahead(partial(self._pack, version), packs.values(), _READS)
+        named = {where[seen.run].name: where[seen.run] for seen in runs if seen.run in where}
+        read = read_ahead(partial(self._pack, version), named.values(), _READS)
         there = {points.run: points for several in read for points in several}
         return {seen.run: there[seen.run] for seen in runs
                 if seen.run in there and seen.images in (None, len(there[seen.run]))}  # fmt: skip
 
-    def _pack(self, version: int, pack: Pack) -> list[Points]:
+    def _pack(self, version: int, pack: Bundle) -> list[Points]:
         kept = self._known(pack.name, version)
         if kept is None:
             try:
-                data = self.store.read(pack_key(version, pack.name))
+                data = self.store.read(packs(version).key(pack.name))
             except ObjectNotFoundError:  # another has taken its place meanwhile
                 return []
             kept = from_pack(data)

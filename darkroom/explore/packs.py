@@ -1,104 +1,31 @@
 """The points of many runs in few files, so that a look at the whole corpus opens few.
 
-`Results_PCA/model=<v>/points/` holds packs, which are Arrow files, and `index.json`, which names
-them with the runs in each. A pack is made of runs' coordinates, and of the contents of what they
-rejected or skipped, so that copies are found by it: where one of its runs changes, it is dropped,
-and its runs are read by themselves until the next job packs them anew.
+A pack is an Arrow file in `Results_PCA/model=<v>/points/`, a bundle of runs' coordinates, and of
+the contents of what they rejected or skipped, so that copies are found by it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from darkroom.coordinates.vectors import vector_column, vectors_of
-from darkroom.errors import ObjectNotFoundError
 from darkroom.explore.images import ROWS, Points
 from darkroom.layout import Run, points_folder, run_in
+from darkroom.storage.bundles import Shelf
 from darkroom.storage.parquet import read_columns
-from darkroom.storage.store import Requirement, Store
+from darkroom.storage.store import Store
 
 _RUNS = b"runs"  # in a pack's metadata
 _SCHEMA = pa.schema([*ROWS, pa.field("pca", pa.list_(pa.float32()))])
 
 
-@dataclass(frozen=True)
-class Pack:
-    """A pack as the index has it: its name, its runs, how many images they have, and how many bytes
-    their coordinates took before they were packed."""
-
-    name: str
-    runs: tuple[Run, ...]
-    images: int
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class Index:
-    """The packs of a PCA version, the oldest first, and the ETag of the object that names them."""
-
-    packs: tuple[Pack, ...]
-    etag: str | None
-
-    @property
-    def runs(self) -> Mapping[Run, Pack]:
-        """Which pack each run is in."""
-        return {run: pack for pack in self.packs for run in pack.runs}
-
-
-def read_index(store: Store, version: int) -> Index:
-    """The packs there are."""
-    try:
-        stored = store.read_versioned(_index_key(version))
-    except ObjectNotFoundError:
-        return Index((), None)
-    packs = [
-        Pack(told["name"], tuple(map(run_in, told["runs"])), told["images"], told["size_bytes"])
-        for told in json.loads(stored.data)["packs"]
-    ]
-    return Index(tuple(packs), stored.etag)
-
-
-def replace_packs(store: Store, version: int, known: Index, packs: Sequence[Pack]) -> None:
-    """Let the index name these packs, and delete the others that it named. Raises `ConflictError`
-    or `LostAnswerError` where somebody else changed it meanwhile, or may have."""
-    document = [
-        {"name": pack.name, "runs": [run.in_ascii for run in pack.runs],
-         "images": pack.images, "size_bytes": pack.size_bytes}
-        for pack in packs
-    ]  # fmt: skip
-    told = (json.dumps({"packs": document}) + "\n").encode()
-    store.write_if(_index_key(version), told, _as_read(known))
-    named = {pack.name for pack in packs}
-    gone = [pack.name for pack in known.packs if pack.name not in named]
-    store.delete([pack_key(version, name) for name in gone])
-
-
-def forget_packs(store: Store, versions: Iterable[int], runs: Collection[Run]) -> None:
-    """Drop all packs that hold one of these runs, and all that no index names. Safe to repeat."""
-    for version in versions:
-        known = read_index(store, version)
-        kept = [pack for pack in known.packs if not set(runs).intersection(pack.runs)]
-        if len(kept) < len(known.packs):
-            replace_packs(store, version, known, kept)
-        named = {pack_key(version, pack.name) for pack in kept} | {_index_key(version)}
-        store.delete([key for key in store.list(points_folder(version)) if key not in named])
-
-
-def packs_of(store: Store, version: int, runs: Collection[Run]) -> list[str]:
-    """The keys of the packs that hold one of these runs, and of those that no index names."""
-    packs = read_index(store, version).packs
-    others = {pack_key(version, p.name) for p in packs if not set(runs).intersection(p.runs)}
-    return [key for key in all_packs(store, version) if key not in others]
-
-
-def all_packs(store: Store, version: int) -> list[str]:
-    """The keys of all packs there are, named by the index or not."""
-    return store.list(points_folder(version), ".arrow")
+def packs(version: int) -> Shelf:
+    """The packs of a PCA version."""
+    return Shelf(points_folder(version), ".arrow")
 
 
 def names_in_pack(store: Store, key: str) -> Iterator[tuple[str, str]]:
@@ -126,23 +53,6 @@ def contents_without_points(store: Store, run: Run) -> list[str]:
     tables = [read_columns(store, file, ["content_sha256"]) for file in files]
     every = {content for table in tables for content in table["content_sha256"].to_pylist()}
     return sorted(content for content in every if content)
-
-
-def pack_key(version: int, name: str) -> str:
-    """Where a pack lies."""
-    return f"{points_folder(version)}/{name}.arrow"
-
-
-def _index_key(version: int) -> str:
-    return f"{points_folder(version)}/index.json"
-
-
-def _as_read(known: Index) -> Requirement:
-    return Requirement(
-        known.etag,
-        "the packs are those that were there when these were made",
-        "another job has packed meanwhile",
-    )
 
 
 def to_pack(several: Sequence[Points], others: Mapping[Run, Sequence[str]]) -> bytes:

@@ -143,7 +143,7 @@ class ExploreView:
         waiting = [run for run in done if run not in packed and run.batch not in (ERASURES, JOBS)]
         records = filter(None, read_ahead(self.runs.get, waiting, _READS))
         seen = [*_seen(list(records)), *(Seen(run) for run in done if run in packed)]
-        images = sum(pack.images for pack in index.packs)
+        images = sum(pack.images for pack in index.bundles)
         _require_at_most(most, images + sum(run.images or 0 for run in seen))
         return newest_only(list(self.cache.points(seen, version, index)))
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from darkroom.explore.images import read_points
-from darkroom.explore.packs import Index, from_pack, pack_key, read_index
+from darkroom.explore.packs import from_pack, packs
 from darkroom.layout import Run
+from darkroom.storage.bundles import Index
 from darkroom.storage.local import LocalStore
 from emr_serverless_job import packing
 from emr_serverless_job.engine import Engine
@@ -30,18 +31,18 @@ def work(engine: Engine, photos: Photos, out: Path, onnx: bytes, numbers: range)
 
 
 def assert_packs_hold_what_is_stored(store: LocalStore, version: int) -> Index:
-    index = read_index(store, version)
-    told = [run for pack in index.packs for run in pack.runs]
+    index = packs(version).index(store)
+    told = [run for pack in index.bundles for run in pack.runs]
     assert len(told) == len(set(told))
-    for pack in index.packs:
-        points = from_pack(store.read(pack_key(version, pack.name)))
+    for pack in index.bundles:
+        points = from_pack(store.read(packs(version).key(pack.name)))
         assert tuple(p.run for p in points) == pack.runs
         assert sum(map(len, points)) == pack.images
         for one in points:
             stored = read_points(store, one.run, version)
             assert one.rows.equals(stored.rows)
             assert np.array_equal(one.vectors, stored.vectors)
-    names = {pack_key(version, pack.name) for pack in index.packs}
+    names = {packs(version).key(pack.name) for pack in index.bundles}
     assert set(store.list(f"Results_PCA/model={version}/points", ".arrow")) == names
     return index
 
@@ -54,7 +55,7 @@ def test_runs_are_packed_when_enough_wait_and_packs_stay_few(
     current = int(store.list("pca", "/model.npz")[-1].split("=")[1].split("/")[0])
     index = assert_packs_hold_what_is_stored(store, current)
     assert len(index.runs) >= 9
-    assert len(index.packs) <= 3
+    assert len(index.bundles) <= 3
 
 
 def test_a_run_that_has_expired_is_in_no_pack_any_more(
@@ -63,7 +64,7 @@ def test_a_run_that_has_expired_is_in_no_pack_any_more(
     store = LocalStore(tmp_path / "out")
     work(engine, photos, tmp_path / "out", onnx_bytes, range(1, 4))
     (version,) = {int(k.split("=")[1].split("/")[0]) for k in store.list("Results_PCA", ".json")}
-    assert Run("spring", 2) in read_index(store, version).runs
+    assert Run("spring", 2) in packs(version).index(store).runs
     store.delete([Run("spring", 2).statistics])
     pack_points(engine, store.uri)
     index = assert_packs_hold_what_is_stored(store, version)

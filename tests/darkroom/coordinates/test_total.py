@@ -10,7 +10,8 @@ import pytest
 
 from darkroom.coordinates import pca, statistics
 from darkroom.coordinates.statistics import Statistics, added
-from darkroom.coordinates.total import forget_total, statistics_of_runs, sum_of_shares
+from darkroom.coordinates.total import BLOCKS, forget_sums, statistics_of_runs, sum_of_shares
+from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run
 from darkroom.storage.local import LocalStore
 
@@ -23,7 +24,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.store = LocalStore(folder)
         self.runs: list[Run] = []
-        self.read: list[Run] = []
+        self.read: list[str] = []
 
     def add(self, count: int = 1) -> None:
         for _ in range(count):
@@ -33,15 +34,19 @@ class Corpus:
             self.runs.append(run)
 
     def statistics(self, runs: Sequence[Run] | None = None) -> Statistics | None:
-        def add_up(since: Sequence[Run]) -> list[Statistics | None]:
-            self.read += since
-            return [sum_of_shares(self.store, [run.statistics for run in since])]
+        def sums(keys: Sequence[Sequence[str]]) -> list[Statistics | None]:
+            self.read += [key for some in keys for key in some]
+            return [sum_of_shares(self.store, some) for some in keys]
 
         self.read.clear()
-        return statistics_of_runs(self.store, self.runs if runs is None else runs, add_up)
+        return statistics_of_runs(self.store, self.runs if runs is None else runs, sums, 4)
+
+    @property
+    def shares(self) -> list[str]:
+        return [run.statistics for run in self.runs]
 
     def anew(self) -> Statistics | None:
-        return sum_of_shares(self.store, [run.statistics for run in self.runs])
+        return sum_of_shares(self.store, self.shares)
 
 
 @pytest.fixture
@@ -61,10 +66,10 @@ def assert_same(one: Statistics | None, other: Statistics | None) -> None:
 
 def test_of_the_history_the_sum_alone_is_read(corpus: Corpus) -> None:
     assert_same(corpus.statistics(), corpus.anew())
-    assert corpus.read == corpus.runs
+    assert corpus.read == corpus.shares
     corpus.add(2)
     assert_same(corpus.statistics(), corpus.anew())
-    assert corpus.read == corpus.runs[5:]
+    assert corpus.read == corpus.shares[5:]
     assert_same(corpus.statistics(), corpus.anew())
     assert corpus.read == []
 
@@ -77,14 +82,45 @@ def test_a_run_that_is_no_part_of_the_corpus_any_more_is_not_in_it(
     corpus.statistics()
     del corpus.runs[gone]
     assert_same(corpus.statistics(), corpus.anew())
-    assert corpus.read == corpus.runs
+    assert corpus.read == corpus.shares
 
 
 def test_a_sum_that_was_forgotten_is_made_anew(corpus: Corpus) -> None:
     corpus.statistics()
-    forget_total(corpus.store)
+    forget_sums(corpus.store, [])
     assert_same(corpus.statistics(), corpus.anew())
-    assert corpus.read == corpus.runs
+    assert corpus.read == corpus.shares
+
+
+def test_a_sum_over_many_runs_is_made_anew_of_few_objects(corpus: Corpus) -> None:
+    corpus.add(95)
+    corpus.statistics()
+    blocks = BLOCKS.all(corpus.store)
+    assert len(blocks) == 3
+    corpus.statistics(corpus.runs[:99])
+    assert sorted(corpus.read) == sorted([*blocks, *corpus.shares[96:99]])
+
+
+def test_a_run_that_changes_costs_the_sum_it_is_in_and_no_other(corpus: Corpus) -> None:
+    corpus.add(95)
+    corpus.statistics()
+    changed = corpus.runs[40]
+    forget_sums(corpus.store, [changed])
+    corpus.store.write(changed.statistics, statistics.pack_share(np.ones((3, 12), np.float32)))
+    assert len(BLOCKS.all(corpus.store)) == 2
+    assert_same(corpus.statistics(), corpus.anew())
+    assert len(set(corpus.read)) == 2 + 32 + 4
+    assert len(BLOCKS.all(corpus.store)) == 3
+    forget_sums(corpus.store, [])
+    assert_same(corpus.statistics(), corpus.anew())
+
+
+def test_a_block_that_is_gone_is_never_passed_over(corpus: Corpus) -> None:
+    corpus.add(60)
+    corpus.statistics()
+    corpus.store.delete([TOTAL_STATISTICS, *BLOCKS.all(corpus.store)[:1]])
+    with pytest.raises(ObjectNotFoundError):
+        corpus.statistics()
 
 
 def test_of_two_jobs_that_add_at_once_each_has_all(corpus: Corpus) -> None:
@@ -92,13 +128,13 @@ def test_of_two_jobs_that_add_at_once_each_has_all(corpus: Corpus) -> None:
     corpus.statistics()
     corpus.add(1)
 
-    def meanwhile(since: Sequence[Run]) -> list[Statistics | None]:
+    def meanwhile(keys: Sequence[Sequence[str]]) -> list[Statistics | None]:
         corpus.add(1)
         corpus.statistics()
-        return [sum_of_shares(corpus.store, [run.statistics for run in since])]
+        return [sum_of_shares(corpus.store, some) for some in keys]
 
     first = corpus.runs[:6]
-    slower = statistics_of_runs(corpus.store, first, meanwhile)
+    slower = statistics_of_runs(corpus.store, first, meanwhile, 4)
     assert_same(slower, sum_of_shares(corpus.store, [run.statistics for run in first]))
     assert_same(corpus.statistics(), corpus.anew())
     assert corpus.read == []

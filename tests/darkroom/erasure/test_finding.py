@@ -17,17 +17,10 @@ from darkroom.erasure.finding import look
 from darkroom.erasure.request import ErasureRequest, Kind, Selector
 from darkroom.erasure.search import on_threads
 from darkroom.explore.images import read_points
-from darkroom.explore.packs import (
-    Index,
-    Pack,
-    contents_without_points,
-    pack_key,
-    read_index,
-    replace_packs,
-    to_pack,
-)
+from darkroom.explore.packs import contents_without_points, packs, to_pack
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.manifest import Entry
+from darkroom.storage.bundles import Bundle, Index
 from darkroom.storage.local import LocalStore
 from darkroom.storage.parquet import (
     FEATURES_SCHEMA,
@@ -66,11 +59,11 @@ def write(store: LocalStore, run: Run, names: list[str], contents: list[str]) ->
 def pack(store: LocalStore, runs: list[Run]) -> None:
     several = [read_points(store, run, 1) for run in runs]
     store.write(
-        pack_key(1, "one"),
+        packs(1).key("one"),
         to_pack(several, {run: contents_without_points(store, run) for run in runs}),
     )
-    known = read_index(store, 1)
-    replace_packs(store, 1, Index((), known.etag), [Pack("one", tuple(runs), 1, 1)])
+    known = packs(1).index(store)
+    packs(1).replace(store, Index((), known.etag), [Bundle("one", tuple(runs), 1, 1)])
 
 
 def corpus(folder: Path, batches: int) -> LocalStore:

@@ -12,20 +12,9 @@ import pytest
 from darkroom.errors import ConflictError
 from darkroom.explore.cache import PointCache, Seen
 from darkroom.explore.images import Points, read_points
-from darkroom.explore.packs import (
-    Index,
-    Pack,
-    all_packs,
-    forget_packs,
-    from_pack,
-    names_in_pack,
-    pack_key,
-    packs_of,
-    read_index,
-    replace_packs,
-    to_pack,
-)
+from darkroom.explore.packs import from_pack, names_in_pack, packs, to_pack
 from darkroom.layout import Run
+from darkroom.storage.bundles import Bundle, Index
 from darkroom.storage.local import LocalStore
 from darkroom.storage.store import Stored
 from tests.darkroom.explore.test_explore import stored, vectors
@@ -33,10 +22,10 @@ from tests.darkroom.explore.test_explore import stored, vectors
 RUNS = [Run(f"b {number}", 1) for number in range(24)]
 
 
-def packed(store: LocalStore, name: str, runs: list[Run]) -> Pack:
+def packed(store: LocalStore, name: str, runs: list[Run]) -> Bundle:
     several = [read_points(store, run, 1) for run in runs]
-    store.write(pack_key(1, name), to_pack(several, {}))
-    return Pack(name, tuple(runs), sum(map(len, several)), 1)
+    store.write(packs(1).key(name), to_pack(several, {}))
+    return Bundle(name, tuple(runs), sum(map(len, several)), 1)
 
 
 @pytest.fixture
@@ -45,8 +34,8 @@ def store(tmp_path: Path) -> LocalStore:
     made = LocalStore(tmp_path)
     for number, run in enumerate(RUNS):
         stored(made, run, vectors(number % 7, number))
-    packs = [packed(made, "one", RUNS[:10]), packed(made, "two", RUNS[10:20])]
-    replace_packs(made, 1, Index((), None), packs)
+    both = [packed(made, "one", RUNS[:10]), packed(made, "two", RUNS[10:20])]
+    packs(1).replace(made, Index((), None), both)
     return made
 
 
@@ -104,26 +93,26 @@ def test_what_is_not_as_it_was_packed_is_read_by_itself(store: LocalStore, tmp_p
     cache = PointCache(Reads(tmp_path))
     stored(store, RUNS[3], vectors(6, 99))
     seen = [Seen(run, images=6 if run == RUNS[3] else None) for run in RUNS]
-    store.delete([pack_key(1, "two")])
+    store.delete([packs(1).key("two")])
     assert reads(store, cache, seen)["list"] == 4 + 1 + 10
 
 
 def test_packs_go_with_one_of_their_runs_and_what_no_index_names(store: LocalStore) -> None:
     packed(store, "unnamed", RUNS[20:])
-    assert packs_of(store, 1, [RUNS[2]]) == [pack_key(1, "one"), pack_key(1, "unnamed")]
-    forget_packs(store, [1, 2], [RUNS[2]])
-    assert [pack.name for pack in read_index(store, 1).packs] == ["two"]
-    assert store.list("Results_PCA/model=1/points", ".arrow") == [pack_key(1, "two")]
-    names = {path for key in all_packs(store, 1) for path, _ in names_in_pack(store, key)}
+    assert packs(1).of(store, [RUNS[2]]) == [packs(1).key("one"), packs(1).key("unnamed")]
+    packs(1).forget(store, [RUNS[2]])
+    assert [pack.name for pack in packs(1).index(store).bundles] == ["two"]
+    assert store.list("Results_PCA/model=1/points", ".arrow") == [packs(1).key("two")]
+    names = {path for key in packs(1).all(store) for path, _ in names_in_pack(store, key)}
     assert names
     assert all(path.split("/")[0] in {run.batch for run in RUNS[10:20]} for path in names)
-    forget_packs(store, [1, 2], [RUNS[2]])
-    assert len(read_index(store, 1).packs) == 1
+    packs(1).forget(store, [RUNS[2]])
+    assert len(packs(1).index(store).bundles) == 1
 
 
 def test_of_two_who_pack_at_once_the_second_changes_nothing(store: LocalStore) -> None:
-    known = read_index(store, 1)
-    replace_packs(store, 1, known, known.packs[:1])
+    known = packs(1).index(store)
+    packs(1).replace(store, known, known.bundles[:1])
     with pytest.raises(ConflictError):
-        replace_packs(store, 1, known, [])
-    assert [pack.name for pack in read_index(store, 1).packs] == ["one"]
+        packs(1).replace(store, known, [])
+    assert [pack.name for pack in packs(1).index(store).bundles] == ["one"]

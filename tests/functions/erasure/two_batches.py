@@ -15,16 +15,10 @@ from darkroom.coordinates import versions
 from darkroom.erasure import certificate
 from darkroom.erasure.request import Selector
 from darkroom.explore.images import read_points
-from darkroom.explore.packs import (
-    Index,
-    Pack,
-    contents_without_points,
-    pack_key,
-    replace_packs,
-    to_pack,
-)
+from darkroom.explore.packs import contents_without_points, packs, to_pack
 from darkroom.layout import erasure_certificate
 from darkroom.run import receipt
+from darkroom.storage.bundles import Bundle, Index
 from functions.runs.records import State
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask, really
@@ -76,15 +70,15 @@ def pack(world: World) -> None:
     results = world.results
     for version in versions.fitted_on(results):
         read = [read_points(results, run, version) for run in receipt.done_runs(results)]
-        packs = []
+        bundles = []
         for name, several in (("first", read[:2]), ("second", read[2:]), ("unnamed", read)):
             others = {
                 points.run: contents_without_points(results, points.run) for points in several
             }
-            results.write(pack_key(version, name), to_pack(several, others))
+            results.write(packs(version).key(name), to_pack(several, others))
             runs = tuple(points.run for points in several)
-            packs.append(Pack(name, runs, sum(map(len, several)), 1))
-        replace_packs(results, version, Index((), None), packs[:2])
+            bundles.append(Bundle(name, runs, sum(map(len, several)), 1))
+        packs(version).replace(results, Index((), None), bundles[:2])
 
 
 def everything(world: World) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from darkroom.coordinates.vectors import vector_column
 from darkroom.explore.images import read_points
-from darkroom.explore.packs import Index, Pack, pack_key, replace_packs, to_pack
+from darkroom.explore.packs import packs, to_pack
 from darkroom.layout import CURRENT_PCA, Run
+from darkroom.storage.bundles import Bundle, Index
 from darkroom.storage.parquet import COMPONENTS, PCA_SCHEMA, to_parquet
 from functions import api_function
 from functions.runs.records import RunRecord, State
@@ -44,11 +45,11 @@ def corpus(world: World, runs: int) -> None:
             world.runs.create(record)
         made.append(read_points(world.results, run, 1))
     packed = made[:-WAITING]
-    world.results.write(pack_key(1, "one"), to_pack(packed, {}))
+    world.results.write(packs(1).key("one"), to_pack(packed, {}))
     world.results.write(CURRENT_PCA, b'{"version": 1, "backbone": "b"}')
-    pack = Pack("one", tuple(p.run for p in packed), sum(map(len, packed)), 1)
+    pack = Bundle("one", tuple(p.run for p in packed), sum(map(len, packed)), 1)
     world.results.delete(["Results_PCA/model=1/points/index.json"])
-    replace_packs(world.results, 1, Index((), None), [pack])
+    packs(1).replace(world.results, Index((), None), [pack])
 
 
 def counted(world: World, target: str) -> Counter[str]:
