@@ -81,6 +81,7 @@ def erasure_completion(runs: Completion) -> ErasureCompletion:
     settings = read_settings(CatalogSettings, os.environ)
     return ErasureCompletion(
         runs,
+        erasures(),
         UploadDeadLetters(boto3.client("sqs"), settings.upload_dead_letters_url),
         KmsSigner(boto3.client("kms"), settings.signing_key),
     )

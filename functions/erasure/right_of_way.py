@@ -1,8 +1,9 @@
 """Erasures in the table, and how they and the runs of batches wait for each other.
 
 An erasure has the right of way: it begins when the runs under way have ended, and as long as it
-waits or works, no run begins. Each side first says what it means to do, and looks at the other
-after that; so of two at the same moment at least one sees the other.
+waits or its job works, no run begins. What comes after the job, catalog, CSV files and
+certificates, holds nobody: nothing that goes can come in again. Each side first says what it means
+to do, and looks at the other after that; so of two at the same moment at least one sees the other.
 
 One that failed keeps nobody waiting. Nothing can bring back what it has removed: contents and
 uploads were blocked first. What others build meanwhile on what it has not yet removed, it finds
@@ -76,7 +77,7 @@ class Erasures:
     def let_pass(self, record: RunRecord) -> RunRecord | None:
         """The run's record if its job may start; None where it has to wait for an erasure."""
         while True:
-            pending = self.pending()
+            pending = [one for one in self.pending() if one.state != State.SUCCEEDED]
             if pending and record.waits_for_erasure:
                 return None
             if pending:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from darkroom.coordinates.pointer import remove_version, runs_with_share
+from darkroom.coordinates.pointer import current_number, remove_version, runs_with_share
 from darkroom.erasure import block_list, certificate, outcome, plan, request
 from darkroom.erasure.mentions import Mentions
 from darkroom.erasure.narrowing import narrowed_outcome, narrowed_plan, narrowed_request
@@ -21,6 +21,7 @@ from darkroom.run import receipt
 from darkroom.run.csv_export import original_text
 from functions.aws.bucket import Bucket
 from functions.erasure.dead_letters import UploadDeadLetters
+from functions.erasure.right_of_way import Erasures
 from functions.erasure.signing import KmsSigner
 from functions.intake.uploads import Upload
 from functions.publication.csv_writer import Progress
@@ -34,9 +35,11 @@ _UNTOLD = "(it named an image that was erased since)"
 
 @dataclass(frozen=True)
 class ErasureCompletion:
-    """The steps of `catalog_results` for erasures. `runs` has those for the runs of batches."""
+    """The steps of `catalog_results` for erasures. `runs` has those for the runs of batches, which
+    `erasures` lets go on when the job has ended."""
 
     runs: Completion
+    erasures: Erasures
     dead_letters: UploadDeadLetters
     signer: KmsSigner
 
@@ -56,6 +59,7 @@ class ErasureCompletion:
     def finish(self, record: RunRecord) -> bool:
         """Let readers see what is left, forget the rest, make sure, and sign. False: more time is
         needed."""
+        self.erasures.release()
         try:
             done = outcome.unpack(self._results.read(outcome_key(record.key)))
         except ObjectNotFoundError:  # all certificates are there: only the end was missed
@@ -77,31 +81,39 @@ class ErasureCompletion:
         return True
 
     def _is_shown(self, record: RunRecord, done: Outcome) -> bool:
-        """Catalog and CSV without the erased images, in the version now in force. False: this is
-        looked at again when more of it is there."""
-        if not done.version:
+        """Catalog and CSV without the erased images, in the version now in force, which may have
+        come since. False: this is looked at again when more of it is there."""
+        version = current_number(self._results)
+        if not version:
             self.runs.catalog.drop_view()
-            self._results.delete([run.csv for run in done.csv])
+            self._results.delete([run.csv for run in self._exported(done)])
             return True
         receipts = set(self._results.list("receipts", ".json"))
-        left = [run for run in done.csv if run.receipt in receipts]
-        self._results.delete([run.csv for run in done.csv if run not in left])
-        self.runs.catalog.add_coordinates(done.version, left)
-        if not self._are_exported(record, left, done):
+        exported = self._exported(done)
+        left = [run for run in exported if run.receipt in receipts]
+        self._results.delete([run.csv for run in exported if run not in left])
+        self.runs.catalog.add_coordinates(version, left)
+        if not self._are_exported(record, left, done, version):
             self.runs.queues.pass_on(record)
             return False
-        self.runs.show_version(done.version)
-        if done.doomed and self._are_behind(done.version):
+        self.runs.show_version(version)
+        if done.doomed and self._are_behind(version):
             self.runs.queues.look_again(record, LOOK_AGAIN_SECONDS)
             return False
         return True
 
-    def _are_exported(self, record: RunRecord, runs: Sequence[Run], done: Outcome) -> bool:
+    def _exported(self, done: Outcome) -> list[Run]:
+        """The runs whose CSV had lines of what went; without those of uploads that came since."""
+        return [run for run in done.csv if not _is_new(self.runs.runs.get(run), done)]
+
+    def _are_exported(
+        self, record: RunRecord, runs: Sequence[Run], done: Outcome, version: int
+    ) -> bool:
         """The CSVs without the lines of erased images; False where that takes more time."""
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
         for run in runs:
             stopped = self.runs.csv.export(
-                run, done.version, earlier, self.runs.out_of_time, erasure=int(done.ended_at)
+                run, version, earlier, self.runs.out_of_time, erasure=int(done.ended_at)
             )
             if stopped is not None:
                 self.runs.runs.change(record, csv_progress=stopped.to_map())
@@ -186,7 +198,7 @@ class ErasureCompletion:
 
         dead = self.dead_letters.forget(is_erased, mentions.in_text)
         lines = found = 0
-        for run in done.csv:
+        for run in self._exported(done):
             for path in self._csv_paths(run):
                 lines += 1
                 found += path in keys

@@ -11,7 +11,7 @@ import pytest
 
 from cli.on_stack.status import chosen
 from darkroom.erasure.request import Selector
-from darkroom.errors import UsageError
+from darkroom.errors import TransientError, UsageError
 from darkroom.layout import ERASURES, Run
 from darkroom.run import receipt
 from functions.repair.retry import retry_failed, retry_rejected
@@ -50,14 +50,18 @@ def test_when_nothing_is_left_the_view_goes(world: World) -> None:
         tables.get_table(DatabaseName="darkroom", Name="features_pca")
 
 
-def test_what_is_uploaded_while_a_batch_erasure_is_resumed_is_not_lost(world: World) -> None:
+@pytest.mark.parametrize("first", ["the erasure", "the run"])
+def test_what_is_uploaded_while_a_batch_erasure_is_resumed_is_not_lost(
+    world: World, first: str
+) -> None:
+    """A picture under a name that has gone, in a run whose number has; which does not wait."""
     batch(world, "spring", b"one", b"two")
     batch(world, "autumn", b"three")
     failing = True
 
     def fail(name: str) -> None:
         if failing and name == "Sign":
-            raise PlantedError(name)
+            raise TransientError(name)
 
     ask(world, "20-r1", Selector("batch", ("spring",)))
     world.on_call = fail
@@ -66,16 +70,22 @@ def test_what_is_uploaded_while_a_batch_erasure_is_resumed_is_not_lost(world: Wo
             world.deliver(queue)
         world.finish_jobs()
     assert world.runs.latest("spring") is None
-    world.upload("spring/new.jpg", b"new")
+    world.upload("spring/1.jpg", b"new")
     world.deliver("uploads")
     world.deliver("submit")
-    assert world.record("spring").waits_for_erasure
+    assert world.record("spring").state == State.SUBMITTED
+    if first == "the run":
+        for queue in ("catalog", "submit") * 4:
+            world.finish_jobs()
+            world.deliver(queue)
+        assert world.record("spring").state == State.DONE
     failing = False
     world.reconcile()
     world.pump()
     assert done(world)
     assert world.record("spring").processed == 1
     assert world.partitions("features") == {("spring", "1"), ("autumn", "1")}
+    assert b"spring/1.jpg" in world.results.read(Run("spring", 1).csv)
 
 
 def test_names_that_are_parts_of_others_neither_stop_it_nor_go(world: World) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import boto3
 import pytest
 
+from darkroom.coordinates.pointer import current_number
 from darkroom.erasure.block_list import BlockList
 from darkroom.erasure.request import Selector
 from darkroom.layout import ERASURES, erasure_certificate
+from functions.erasure.steps import ErasureCompletion
 from functions.runs.records import State
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask
@@ -97,3 +100,25 @@ def test_a_part_that_is_written_too_late_is_cleared_when_its_run_closes(corpus: 
     corpus.pump()
     assert traces(corpus, "late/1.jpg") == []
     assert corpus.manifest_of("late") == ["late/2.jpg"]
+
+
+def test_runs_go_on_when_the_erasures_job_has_ended(
+    corpus: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after its job may take long: here it cannot even begin."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ErasureCompletion, "_is_shown", lambda self, record, done: False)
+        ask(corpus, "20-r1", Selector("keys", (GONE,)))
+        corpus.upload("spring/13.jpg", b"thirteen")
+        corpus.upload("spring/14.jpg", b"what has gone, under another name")
+        corpus.pump()
+        assert corpus.record(ERASURES).state == State.SUCCEEDED
+        assert corpus.record("spring", 3).state == State.DONE
+    corpus.queues.pass_on(corpus.record(ERASURES))
+    corpus.pump()
+    assert corpus.record(ERASURES).state == State.DONE
+    assert traces(corpus, GONE) == []
+    version = current_number(corpus.results)
+    assert corpus.record("spring", 3).csv_version == version
+    view = boto3.client("glue").get_table(DatabaseName="darkroom", Name="features_pca")["Table"]
+    assert view["Parameters"]["pca_version"] == str(version)
