@@ -246,7 +246,7 @@ def dies_after(world: World, call: int) -> Callable[[str], None]:
     return on_call
 
 
-_CALLS = 82  # that each attempt of it makes; it dies in each ninth, or in each with `make chaos`
+_CALLS = 85  # that each attempt of it makes; it dies in each ninth, or in each with `make chaos`
 _STEP = 1 if os.environ.get("DARKROOM_EVERY_FAULT") else 9
 
 
