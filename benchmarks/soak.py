@@ -36,9 +36,9 @@ BATCHES, IMAGES, WINDOW = 300, 20, 50
 METHOD = f"""\
 {BATCHES} batches of {IMAGES} JPEGs of 100x100 each, of which no two have the same bytes, on a new
 stack on the local cloud, by the function for small batches; the next is sent when the last is done.
-`seconds`: from the first upload until the batch is done, of which `work_seconds` after it is closed,
-medians of each {WINDOW}; `ratio` and `work_ratio`: the last of these against the second (the first
-has the start of everything in it). `megabytes`:
+`seconds`: from the first upload until the batch is done, of which `work_seconds` after its closing,
+medians of each {WINDOW}; `ratio` and `work_ratio`: the last of these against the second
+(the first has the start of everything in it). `megabytes`:
 resident memory of all processes of the cloud after each {WINDOW}. After each of these, an image is
 erased; `erasure_seconds`. In the end every file of the cloud is searched for the names and the
 digests of what was erased, in its bytes and in what is packed in it; `traces` are those found."""
