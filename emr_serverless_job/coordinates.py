@@ -112,10 +112,17 @@ def _corpus_statistics(
                 store.write(run.statistics, statistics.pack(share))
             shares.append(share)
 
+    return added([statistics_before(engine, output, earlier), *shares])
+
+
+def statistics_before(engine: Engine, output: str, runs: Sequence[Run]) -> Statistics | None:
+    """The statistics of runs whose shares are stored, which are the corpus; None where there are
+    none."""
+
     def sums(keys: Sequence[Sequence[str]]) -> Iterator[Statistics | None]:
         return map(_share_in, _shares_of(engine, output, sum_of_shares, keys))
 
-    return added([statistics_of_runs(store, earlier, sums, engine.cores * 4), *shares])
+    return statistics_of_runs(open_store(output), runs, sums, engine.cores * 4)
 
 
 def _of_small_runs(engine: Engine, output: str, files: Mapping[Run, str]) -> Statistics | None:

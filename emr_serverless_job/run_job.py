@@ -12,13 +12,14 @@ from darkroom.images.backbone import backbone_id, load_backbone
 from darkroom.images.features import featurize
 from darkroom.layout import Run
 from darkroom.run import receipt
-from darkroom.run.receipt import PcaNote, Receipt
+from darkroom.run.receipt import DriftNote, PcaNote, Receipt
 from darkroom.storage.opening import open_store
 from darkroom.storage.parquet import from_parquet, to_parquet
 from darkroom.storage.read_ahead import read_ahead
 from darkroom.storage.store import Store
 from emr_serverless_job.account import Clock, count_stored, utc_now
 from emr_serverless_job.coordinates import place_runs
+from emr_serverless_job.drifting import drifts
 from emr_serverless_job.engine import Engine
 from emr_serverless_job.featurize import featurize_runs
 from emr_serverless_job.merging import merge_files
@@ -133,15 +134,25 @@ def _place_and_account(
     that wrote its receipts looks, after that, for a version that came meanwhile. So of two jobs
     that end at the same moment at least one sees the other, and no run stays behind.
     """
+    told: dict[Run, DriftNote] = {}
     while requests:
         store = open_store(requests[0].output)
         note = _place(engine, requests, store)
         clock.lap("pca")
+        if not told:
+            told = drifts(engine, requests[0].output, accounts)
+            clock.lap("drift")
         now = utc_now()
         seconds = clock.seconds
         accounts = {
-            run: replace(told, pca=note, seconds={**told.seconds, **seconds}, finished_at=now)
-            for run, told in accounts.items()
+            run: replace(
+                account,
+                pca=note,
+                drift=told[run],
+                seconds={**account.seconds, **seconds},
+                finished_at=now,
+            )
+            for run, account in accounts.items()
         }
         _write_receipts(store, accounts)
         current = current_version(store)

@@ -27,6 +27,7 @@ from functions.runs.table import RunTable
 from functions.web import asked, openapi
 from functions.web.batch_list import BatchList
 from functions.web.batches_view import RunsView
+from functions.web.drift_view import DriftView
 from functions.web.explore_view import MOST_COMPARED, MOST_LOOKED_AT, ExploreView, Limits
 from functions.web.gateway import PUBLIC, caller, packed, rest_event, unless_known
 from functions.web.links import Links, signing_client
@@ -47,6 +48,7 @@ class Service:
     settings: ApiSettings
     runs: RunsView
     explore: ExploreView
+    drift: DriftView
     uploads: UploadView
     headers: dict[str, str]
 
@@ -64,6 +66,7 @@ def service() -> Service:
         settings,
         RunsView(table, results, links, rules, BatchList(table)),
         ExploreView(table, results, PointCache(results), Limits(MOST_LOOKED_AT, MOST_COMPARED)),
+        DriftView(results),
         UploadView(s3, settings.uploads_bucket, links),
         security_headers(links.origins, settings.sign_in_url),
     )
@@ -164,6 +167,12 @@ def duplicates(batch: str) -> dict[str, Any]:
     """Near duplicates in a batch."""
     least = asked.share(_request(), "cosine", LIKE, 0.9)
     return service().explore.duplicates(asked.batch(batch), least)
+
+
+@app.route("/api/batches/{batch}/drift")
+def drift(batch: str) -> dict[str, Any]:
+    """How far a batch is from the others, or from one of them."""
+    return service().drift.drift(asked.batch(batch), asked.another(_request()))
 
 
 @app.route("/api/batches/{batch}/outliers")

@@ -1,4 +1,4 @@
-"""`darkroom similar`, `duplicates` and `open`."""
+"""`darkroom similar`, `duplicates`, `drift` and `open`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from darkroom.errors import UsageError
 from darkroom.explore.cache import PointCache
 from darkroom.explore.duplicates import LIKE
 from darkroom.printable import printable
+from functions.web.drift_view import DriftView
 from functions.web.explore_view import ExploreView
 from functions.web.names import id_of
 from functions.web.problems import ProblemError
@@ -25,8 +26,12 @@ _SHOWN = 20
 def _answer(stack: Stack, ask: Callable[[ExploreView], dict[str, Any]]) -> dict[str, Any]:
     """What the API would answer. Raises `UsageError` where it would refuse."""
     view = ExploreView(stack.runs, stack.results, PointCache(stack.results))
+    return _told(lambda: ask(view))
+
+
+def _told(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return ask(view)
+        return ask()
     except ProblemError as problem:
         raise UsageError(problem.detail) from problem
 
@@ -73,6 +78,25 @@ def duplicates(batch: str, cosine: float, for_programs: bool, stack_name: str) -
             say(f"  and {len(group['images']) - _SHOWN} more")
 
 
+@click.command()
+@click.argument("batch")
+@click.argument("other", required=False)
+@json_option
+@stack_option
+def drift(batch: str, other: str | None, for_programs: bool, stack_name: str) -> None:
+    """Tell how far a BATCH is from OTHER, or from all other batches."""
+    stack = open_stack(stack_name)
+    told = _told(lambda: DriftView(stack.results).drift(batch, other))
+    if for_programs:
+        say_json(told)
+        return
+    name = printable(other) if other else "all others"
+    say(f"{printable(batch)} ({told['images']} images) is {told['distance']:.2f} from {name} "
+        f"({told['other_images']} images); squared Fréchet distance of features")  # fmt: skip
+    if told["halves"] is not None:
+        say(f"its own halves are {told['halves']:.2f} apart: beyond that it is no chance")
+
+
 @click.command("open")
 @click.argument("batch", required=False)
 @json_option
@@ -89,4 +113,4 @@ def open_page(batch: str | None, for_programs: bool, stack_name: str) -> None:
         say(url)
 
 
-COMMANDS = (similar, duplicates, open_page)
+COMMANDS = (similar, duplicates, drift, open_page)

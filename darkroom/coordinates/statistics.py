@@ -32,6 +32,10 @@ class Statistics:
             raise UsageError("statistics of different dimensions cannot be merged")
         return Statistics(self.n + other.n, self.total + other.total, self.gram + other.gram)
 
+    def __sub__(self, other: Statistics) -> Statistics:
+        """What is left without vectors that are in it, to rounding: to look at, not to store."""
+        return Statistics(self.n - other.n, self.total - other.total, self.gram - other.gram)
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """`(d,)`; zeros where there is no vector."""

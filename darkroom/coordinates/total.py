@@ -61,6 +61,20 @@ def statistics_of_runs(
     return summed
 
 
+def statistics_without(
+    store: Store, runs: Sequence[Run], left_out: Collection[Run]
+) -> Statistics | None:
+    """The statistics of runs but some of them, to look at: nothing is stored. None where there are
+    none."""
+    kept = _read(store, runs)
+    since = [run for run in runs if run not in kept.runs and run not in left_out]
+    whole = added([kept.statistics, sum_of_shares(store, [run.statistics for run in since])])
+    inside = [run.statistics for run in left_out if run in kept.runs]
+    gone = sum_of_shares(store, inside)
+    left = whole - gone if whole is not None and gone is not None else whole
+    return left if left is not None and left.n else None
+
+
 def forget_sums(store: Store, runs: Collection[Run]) -> None:
     """Before the shares of runs change, or go. Safe to repeat."""
     store.delete([TOTAL_STATISTICS])

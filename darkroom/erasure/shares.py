@@ -81,4 +81,5 @@ def without(account: Receipt, share: Share, keys: set[str], erasure: int) -> Rec
         ),
         erased=account.erased + share.processed + rejected + share.missing + skipped,
         erasures=[*account.erasures, erasure],
+        drift=None,  # it knows labels, and is a number made of images that are gone
     )

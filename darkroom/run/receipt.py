@@ -34,6 +34,22 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
+class DriftNote:
+    """How far the run is from the `images` before it, and from the run before (squared Fréchet
+    distances of features); `halves` is how far its own halves are from each other. `labels` gives
+    the share of the shift of the mean that comes from each, the largest first. `unlike` is the
+    verdict; None where there is none, and `words` say why."""
+
+    words: str
+    unlike: bool | None = None
+    distance: float | None = None
+    from_previous: float | None = None
+    halves: float | None = None
+    images: int = 0
+    labels: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Receipt:
     """One run's receipt. `processed`, `rejected` and `missing` are counted in what was stored,
     `found` in the manifest less the files that are no images (`skipped`). `expected` is how many
@@ -41,7 +57,7 @@ class Receipt:
     pixels; `with_more_pages` is how many of the processed files have more pages or frames than the
     first, which stands for them; `erased` is how many of the run's files were erased since, and are
     counted nowhere else; `erasures` are the numbers of those it knows of, and of all up to
-    `last_erasure`."""
+    `last_erasure`; `drift` is gone when images of the run were erased."""
 
     batch: str
     run: int
@@ -63,6 +79,7 @@ class Receipt:
     erased: int = 0
     last_erasure: int = 0  # of receipts that knew of one after the other
     erasures: list[int] = field(default_factory=list)
+    drift: DriftNote | None = None
 
     @property
     def balanced(self) -> bool:
@@ -103,7 +120,9 @@ def unpack(data: bytes) -> Receipt:
     for derived in ("state", "balanced"):
         del document[derived]
     document["duplicates"] = Duplicates(**document["duplicates"])
-    document["pca"] = PcaNote(**document["pca"]) if document["pca"] else None
+    for name, kind in (("pca", PcaNote), ("drift", DriftNote)):
+        told = document.get(name)
+        document[name] = kind(**told) if told else None
     return Receipt(**document)
 
 

@@ -36,9 +36,20 @@ export function facts(run, batchId) {
     run.pca_version ? [t("coordinates"), t("pcaVersion", { number: run.pca_version })] : null,
     others ? [t("others"), t("skipped", { count: others })] : null,
     run.receipt?.with_more_pages ? [t("morePages"), t("firstPages", { count: run.receipt.with_more_pages })] : null,
+    drift(run.receipt?.drift),
     [t("download"), downloads(run, batchId)],
   ];
   return h("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+/** Whether the run is like what was there before it. */
+function drift(told) {
+  if (!told || told.unlike === null) return null;
+  if (!told.unlike) return [t("drift"), t("driftLike")];
+  const times = n(told.distance / told.halves, { maximumFractionDigits: 1 });
+  const [label, share] = Object.entries(told.labels)[0] ?? [];
+  const words = t("driftUnlike", { times });
+  return [t("drift"), label ? `${words} ${t("driftLabel", { label, share: n(share, { style: "percent" }) })}` : words];
 }
 
 function cost(told) {

@@ -30,6 +30,8 @@ class Notifier:
             lines.append(f"  {account.skipped} files that are no images were skipped")
         if account.expected not in (None, account.found + account.skipped):
             lines.append(f"  the marker announced {account.expected} files")
+        if account.drift is not None:
+            lines += ["", f"Drift: {account.drift.words}"]
         lines += [
             "",
             f"Features     {self.results}/{record.key.results}/",

@@ -77,6 +77,12 @@ def batches(request: Request) -> list[str]:
     return [batch(name) for name in texts(request, "batch")]
 
 
+def another(request: Request) -> str | None:
+    """The batch that `from` names, by its id; None where none is named."""
+    given = texts(request, "from")
+    return batch(given[-1]) if given else None
+
+
 def place(request: Request) -> Place | None:
     """The place in the list of batches that `after` names."""
     given = texts(request, "after")

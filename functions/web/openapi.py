@@ -22,6 +22,8 @@ _COSINE = {"name": "cosine", "in": "query", "description": "From which images co
            "schema": {"type": "number", "minimum": 0.9, "maximum": 1, "default": 0.98}}  # fmt: skip
 _BATCHES = {"name": "batch", "in": "query", "description": "Batches by `id`; all unless given",
             "schema": {"type": "array", "items": _BATCH["schema"], "maxItems": 100}}  # fmt: skip
+_OTHER = {"name": "from", "in": "query", "description": "A batch by `id`; all others unless given",
+          "schema": _BATCH["schema"]}  # fmt: skip
 
 
 @cache
@@ -72,6 +74,9 @@ def _of_batches(batch: str, run: str) -> dict[str, Any]:
         ),
         f"{batch}/duplicates": _get(
             "Groups of near duplicates", "Duplicates", _BATCH, _COSINE,
+        ),
+        f"{batch}/drift": _get(
+            "How far a batch is from another, or from all others", "Drift", _BATCH, _OTHER,
         ),
         f"{batch}/outliers": _get(
             "The images that are least like any other", "Outliers", _BATCH,

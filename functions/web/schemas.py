@@ -92,6 +92,12 @@ SCHEMAS: Schema = {
             "batch": _TEXT, "run": _COUNT, "found": _COUNT, **_COUNTS, "balanced": _YES,
             "equation": _TEXT, "skipped": _COUNT, "erased": _COUNT,
             "with_more_pages": _COUNT,
+            "drift": _or_null({"type": "object", "properties": {
+                "words": _TEXT, "unlike": _or_null(_YES), "distance": _or_null(_NUMBER),
+                "from_previous": _or_null(_NUMBER), "halves": _or_null(_NUMBER),
+                "images": _COUNT,
+                "labels": {"type": "object", "additionalProperties": _NUMBER},
+            }}),
             "rejected_by_reason": {"type": "object", "additionalProperties": _COUNT},
         },
         "required": ["batch", "run", "found", *_COUNTS, "balanced", "equation"],
@@ -144,6 +150,15 @@ SCHEMAS: Schema = {
             _object(cosine=_COSINE, same_content=_YES, images=_list(_object(**_IMAGE)))
         ),
     ),
+    "Drift": {
+        "type": "object",
+        "description": "Squared Fréchet distances of features; `halves`: of a batch's own halves",
+        "properties": {
+            "batch": _TEXT, "other": _or_null(_TEXT), "images": _COUNT, "other_images": _COUNT,
+            "distance": _NUMBER, "halves": _or_null(_NUMBER),
+        },
+        "required": ["batch", "other", "images", "other_images", "distance", "halves"],
+    },
     "Outliers": _object(
         pca_version=_COUNT, outliers=_list(_object(**_IMAGE, cosine=_COSINE))
     ),

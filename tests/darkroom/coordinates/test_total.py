@@ -10,7 +10,13 @@ import pytest
 
 from darkroom.coordinates import pca, statistics
 from darkroom.coordinates.statistics import Statistics, added
-from darkroom.coordinates.total import BLOCKS, forget_sums, statistics_of_runs, sum_of_shares
+from darkroom.coordinates.total import (
+    BLOCKS,
+    forget_sums,
+    statistics_of_runs,
+    statistics_without,
+    sum_of_shares,
+)
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run
 from darkroom.storage.local import LocalStore
@@ -162,3 +168,15 @@ def test_the_order_of_adding_does_not_decide_whether_a_basis_stays(
             monkeypatch.setattr(pca, "KEEP_SHARE", pca.kept_share(basis, best, merged))
         kept.append(pca.is_kept(basis, best, merged))
     assert all(kept)
+
+
+@pytest.mark.parametrize("summed", [0, 3, 5])
+def test_what_is_without_some_runs_is_looked_at_and_not_kept(corpus: Corpus, summed: int) -> None:
+    if summed:
+        corpus.statistics(corpus.runs[:summed])
+    before = corpus.store.sizes("pca")
+    without = statistics_without(corpus.store, corpus.runs, corpus.runs[1:3])
+    rest = [corpus.shares[0], *corpus.shares[3:]]
+    assert_same(without, sum_of_shares(corpus.store, rest))
+    assert statistics_without(corpus.store, corpus.runs, corpus.runs) is None
+    assert corpus.store.sizes("pca") == before

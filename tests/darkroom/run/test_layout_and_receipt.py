@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from darkroom.erasure.shares import Share, without
 from darkroom.errors import UnbalancedReceiptError
 from darkroom.layout import Run, escape, label_of
 from darkroom.run import receipt
-from darkroom.run.receipt import Duplicates, PcaNote, Receipt
+from darkroom.run.receipt import DriftNote, Duplicates, PcaNote, Receipt
 
 BALANCED = Receipt(
     batch="spring",
@@ -47,8 +48,17 @@ def test_batch_names_become_one_folder() -> None:
 
 def test_a_receipt_survives_storage() -> None:
     assert receipt.unpack(receipt.pack(BALANCED)) == BALANCED
-    without = replace(BALANCED, pca=None)
-    assert receipt.unpack(receipt.pack(without)) == without
+    drift = DriftNote("unlike", True, 3.5, 2.0, 1.5, 90, {"pear": 0.83})
+    for other in (replace(BALANCED, pca=None), replace(BALANCED, drift=drift)):
+        assert receipt.unpack(receipt.pack(other)) == other
+
+
+def test_what_was_told_of_images_goes_with_them() -> None:
+    drift = DriftNote("most of it comes from label John Smith", True, labels={"John Smith": 0.9})
+    gone = Share(Run("b", 1), files=1, processed=1)
+    restated = without(replace(BALANCED, drift=drift), gone, {"b/John Smith/1.jpg"}, erasure=1)
+    assert restated.drift is None
+    assert b"John Smith" not in receipt.pack(restated)
 
 
 @pytest.mark.parametrize("field", ["found", "processed", "rejected", "missing"])

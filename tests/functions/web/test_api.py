@@ -17,6 +17,7 @@ from darkroom.layout import ERASURES, Run
 from darkroom.run.progress import ProgressNote
 from darkroom.storage.parquet import REJECTED_SCHEMA, to_parquet
 from functions.runs.records import State
+from functions.web import drift_view
 from functions.web.names import batch_of_id, id_of
 from tests.functions.cloud.world import World
 from tests.functions.erasure.corpus import ask as ask_to_erase
@@ -38,6 +39,9 @@ UNANSWERED: list[tuple[str, Any, int, str]] = [
     ("/api/map?batch=none", None, 404, "no batch 'none'"),
     ("/api/batches/none/duplicates", None, 404, "no batch 'none'"),
     ("/api/batches/none/outliers", None, 404, "no batch 'none'"),
+    ("/api/batches/none/drift", None, 404, "no image of a batch 'none'"),
+    (f"{SPRING}/drift?from=none", None, 404, "no image of a batch 'none'"),
+    (f"{SPRING}/drift", None, 400, "too few to tell"),
     (f"{SPRING}/duplicates?cosine=0.1", None, 400, "0.9"),
     (f"{SPRING}/uploads", {"names": 1}, 400, "list"),
     (f"{SPRING}/uploads", [], 400, "object"),
@@ -170,6 +174,21 @@ def test_similar_images_duplicates_and_outliers(images: World) -> None:
     far = ask(images, "/api/batches/spring/outliers?count=2").told["outliers"]
     assert len(far) == 2
     assert far[0]["cosine"] <= far[1]["cosine"]
+
+
+def test_how_far_batches_are_from_each_other_is_told_from_their_sums(
+    images: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift_view, "LEAST_IMAGES", 1)
+    of_all = ask(images, f"{SPRING}/drift").told
+    assert (of_all["other"], of_all["images"], of_all["other_images"]) == (None, 5, 1)
+    of_one = ask(images, f"{SPRING}/drift?from={id_of(HOSTILE)}").told
+    assert of_one == {**of_all, "other": HOSTILE}
+    assert of_one["distance"] > 0
+    back = ask(images, f"/api/batches/{id_of(HOSTILE)}/drift?from=spring").told
+    assert back["distance"] == pytest.approx(of_one["distance"])
+    itself = ask(images, f"{SPRING}/drift?from=spring").told
+    assert itself["distance"] == pytest.approx(0, abs=1e-5)
 
 
 def test_thumbnails_come_by_path(images: World) -> None:
