@@ -22,7 +22,7 @@ from local_cloud import control
 _FAMILIES = {
     "folder": ("model", "warmup", "run"),
     "batches": ("put", "status", "get", "logs"),
-    "exploring": ("similar", "duplicates", "open"),
+    "exploring": ("similar", "duplicates", "drift", "open"),
     "repair": ("retry", "redrive"),
     "privacy": ("erase", "trace", "verify", "unblock", "erasures"),
     "deploying": ("deploy", "destroy", "doctor"),

@@ -23,6 +23,7 @@ from urllib3 import PoolManager
 from cli.main import cli
 from cli.on_stack.stack import Stack
 from functions.runs.records import State
+from functions.web import drift_view
 from local_cloud import control
 from local_cloud.access.asks import Ask
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
@@ -183,7 +184,7 @@ def test_who_puts(stack: Stack, place: Path, notes: Path) -> None:
     in_state(stack, "new", State.RUNNING)
 
 
-def test_who_reads(stack: Stack, place: Path, notes: Path) -> None:
+def test_who_reads(stack: Stack, place: Path, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     somebody = person("read", stack)
     somebody.run("status")
     somebody.run("status", "old")
@@ -192,6 +193,8 @@ def test_who_reads(stack: Stack, place: Path, notes: Path) -> None:
     assert "outcome" in somebody.run("logs", "old")
     somebody.run("similar", "old/apple/1.jpg")
     somebody.run("duplicates", "old")
+    monkeypatch.setattr(drift_view, "LEAST_IMAGES", 1)
+    assert "is 0.00 from old" in somebody.run("drift", "old", "old")
     assert unneeded("read", stack, notes) == ""
 
 
