@@ -67,18 +67,18 @@ export class Detail {
     if (stamp === this.shownRuns) return; // or an opened list would close, and the focus go
     this.shownRuns = stamp;
     const open = this.runs.querySelector("details")?.open;
-    fill(this.runs, this.title, this.run(newest),
+    fill(this.runs, this.title, this.run(newest, true),
       earlier.length ? h("details", { open }, h("summary", {}, `${t("runs")} (${earlier.length})`), earlier.map((run) => this.run(run))) : null);
   }
 
-  run(run) {
+  run(run, isNewest = false) {
     const done = run.state === "DONE";
     const { progress } = run;
     return h("div", { class: "group" },
       h("p", { role: "status" }, h("b", {}, t("run", { number: run.run })), t("colon"), h("span", { class: `state-${run.state}` }, standing(run))),
       progress ? h("progress", { max: progress.total, value: progress.done, ariaLabel: standing(run) }) : run.finished ? null : h("progress", { ariaLabel: standing(run) }),
       run.receipt ? receiptPicture(run.receipt) : null,
-      done ? facts(run, this.batch.id) : null);
+      done ? facts(run, this.batch.id, isNewest) : null);
   }
 
   showResults() {

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, pause, s } from "./dom.js";
-import { n, t, told } from "./words.js";
+import { n, t, told as saidOf } from "./words.js";
 
 const KINDS = ["processed", "rejected", "missing"];
 
@@ -25,29 +25,38 @@ export function receiptPicture(account) {
     h("p", { class: balanced ? "quiet" : "state-FAILED" }, t(balanced ? "balanced" : "unbalanced")));
 }
 
-/** What else is known of a run, and its files. */
-export function facts(run, batchId) {
+/** What else is known of a run, and its files; of the newest also what its receipt alone says. */
+export function facts(run, batchId, isNewest) {
   const took = run.changed_at - run.opened_at;
   const others = run.receipt ? run.files - run.receipt.found : 0;
   const rows = [
     [t("took"), took < 120 ? t("seconds", { count: Math.round(took) }) : t("minutes", { count: Math.round(took / 60) })],
     [t("cost"), cost(run.cost)],
-    run.closed_because ? [t("closed"), told(run.closed_because)] : null,
+    run.closed_because ? [t("closed"), saidOf(run.closed_because)] : null,
     run.pca_version ? [t("coordinates"), t("pcaVersion", { number: run.pca_version })] : null,
     others ? [t("others"), t("skipped", { count: others })] : null,
-    run.receipt?.with_more_pages ? [t("morePages"), t("firstPages", { count: run.receipt.with_more_pages })] : null,
-    drift(run.receipt?.drift),
     [t("download"), downloads(run, batchId)],
   ];
-  return h("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  const list = h("dl", { class: "facts" }, terms(rows));
+  if (isNewest) get(`batches/${batchId}/runs/${run.run}/receipt`).then((account) => list.append(...terms(told(account))), () => {}); // it may have expired
+  return list;
+}
+
+function terms(rows) {
+  return rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
+}
+
+function told(account) {
+  const pages = account.with_more_pages;
+  return [pages ? [t("morePages"), t("firstPages", { count: pages })] : null, drift(account.drift)];
 }
 
 /** Whether the run is like what was there before it. */
-function drift(told) {
-  if (!told || told.unlike === null) return null;
-  if (!told.unlike) return [t("drift"), t("driftLike")];
-  const times = n(told.distance / told.halves, { maximumFractionDigits: 1 });
-  const [label, share] = Object.entries(told.labels)[0] ?? [];
+function drift(note) {
+  if (!note || note.unlike === null) return null;
+  if (!note.unlike) return [t("drift"), t("driftLike")];
+  const times = n(note.distance / note.halves, { maximumFractionDigits: 1 });
+  const [label, share] = Object.entries(note.labels)[0] ?? [];
   const words = t("driftUnlike", { times });
   return [t("drift"), label ? `${words} ${t("driftLabel", { label, share: n(share, { style: "percent" }) })}` : words];
 }

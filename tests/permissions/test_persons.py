@@ -23,7 +23,6 @@ from urllib3 import PoolManager
 from cli.main import cli
 from cli.on_stack.stack import Stack
 from functions.runs.records import State
-from functions.web import drift_view
 from local_cloud import control
 from local_cloud.access.asks import Ask
 from local_cloud.access.decisions import ALLOWED, Decisions, Principal
@@ -61,7 +60,7 @@ def notes(place: Path) -> Iterator[Path]:
 def stack(place: Path, notes: Path) -> Iterator[Stack]:
     """With a batch that is done, one picture of which was rejected."""
     with local_stack(place, quiet_seconds=1) as made:
-        for name, data in {**{f"{n}.jpg": jpeg(n) for n in range(60)}, "no.jpg": b"no"}.items():
+        for name, data in {**{f"{n}.jpg": jpeg(n) for n in range(120)}, "no.jpg": b"no"}.items():
             made.s3.put_object(Bucket=made.uploads, Key=f"old/apple/{name}", Body=data)
         made.s3.put_object(Bucket=made.uploads, Key="old/_READY", Body=b"")
         assert finished(made, "old").state == State.DONE
@@ -193,7 +192,6 @@ def test_who_reads(stack: Stack, place: Path, notes: Path, monkeypatch: pytest.M
     assert "outcome" in somebody.run("logs", "old")
     somebody.run("similar", "old/apple/1.jpg")
     somebody.run("duplicates", "old")
-    monkeypatch.setattr(drift_view, "LEAST_IMAGES", 1)
     assert "is 0.00 from old" in somebody.run("drift", "old", "old")
     assert unneeded("read", stack, notes) == ""
 

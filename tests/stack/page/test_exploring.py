@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from cli.on_stack.stack import Stack
 from darkroom.layout import Run
@@ -107,6 +107,21 @@ def test_outliers_and_near_duplicates_are_shown(finished: Page) -> None:
     finished.keyboard.press("ArrowLeft")
     expect(finished.get_by_role("tab", name="Near duplicates")).to_be_focused()
     expect(finished.get_by_role("tabpanel")).to_contain_text("2 images with the same content")
+
+
+def test_what_the_receipt_alone_says_of_the_newest_run_is_shown(finished: Page) -> None:
+    note = {"words": "", "unlike": True, "distance": 9.0, "halves": 3.0, "labels": {"pear": 0.83}}
+
+    def answer(route: Route) -> None:
+        account = {**route.fetch().json(), "drift": note, "with_more_pages": 2}
+        route.fulfill(json=account)
+
+    finished.route("**/runs/1/receipt", answer)
+    finished.reload()
+    facts = finished.locator("#detail .facts").first
+    expect(facts).to_contain_text("3 times as far from it as its own halves are apart.")
+    expect(facts).to_contain_text("Most from label pear: 83% of the shift.")
+    expect(facts).to_contain_text("of 2 files the first page or frame was taken")
 
 
 def test_an_address_of_no_batch_shows_none(finished: Page) -> None:
