@@ -20,7 +20,7 @@ from local_cloud import control
 # Commands by their modules, which are imported when they are wanted: AWS' libraries take most of a
 # second, and a folder of pictures needs none of them.
 _FAMILIES = {
-    "folder": ("model", "warmup", "run"),
+    "folder": ("model", "warmup", "run", "audit"),
     "batches": ("put", "status", "get", "logs"),
     "exploring": ("similar", "duplicates", "drift", "open"),
     "repair": ("retry", "redrive"),

@@ -1,4 +1,4 @@
-"""`darkroom run`, and what it needs once: `model` and `warmup`."""
+"""`darkroom run` and `audit`, and what they need once: `model` and `warmup`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from cli.commands.options import json_option
+from cli.on_this_machine.audit import audit_place, say_audit
 from cli.on_this_machine.home import ensure_model, home, model_words
 from cli.on_this_machine.run import RunOptions, run_folder
 from cli.terminal.left_out import follow_links_option
-from cli.terminal.say import say
+from cli.terminal.say import say, say_json
 from darkroom.images.outcome import Limits
 
 
@@ -63,4 +65,38 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
     run_folder(choices, lambda: model_path or ensure_model().path)
 
 
-COMMANDS = (model, warmup, run)
+@click.command()
+@click.argument("place", metavar="FOLDER|s3://...")
+@click.option("--against", type=click.Path(path_type=Path),
+              help="A Parquet or CSV file, or a folder of Parquet files, whose rows name files.")  # fmt: skip
+@click.option("--column", default="path", show_default=True, help="Of the table: which names them.")
+@click.option("--cores", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
+@click.option("--max-bytes", type=click.IntRange(1), default=Limits().max_bytes, show_default=True)
+@click.option("--max-pixels", type=click.IntRange(1), default=Limits().max_pixels,
+              show_default=True)  # fmt: skip
+@json_option
+@click.pass_context
+def audit(
+    context: click.Context,
+    place: str,
+    against: Path | None,
+    column: str,
+    cores: int,
+    max_bytes: int,
+    max_pixels: int,
+    for_programs: bool,
+) -> None:
+    """Say what is wrong with a data set: what cannot be decoded and why, exact copies, and, with a
+    table, files without a row and rows without a file.
+
+    Exit code 0 where nothing is wrong (copies are no fault), 1 where something is, 2 for bad usage.
+    """
+    audited = audit_place(place, against, column, Limits(max_bytes, max_pixels), cores)
+    if for_programs:
+        say_json(audited.told())
+    else:
+        say_audit(place, audited)
+    context.exit(0 if audited.is_clean else 1)
+
+
+COMMANDS = (model, warmup, run, audit)

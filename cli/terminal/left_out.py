@@ -17,10 +17,11 @@ follow_links_option = click.option(
 )
 
 
-def say_left_out(scan: Scan) -> None:
+def say_left_out(scan: Scan, err: bool = False) -> None:
     """Name what is left out by rule, and how it is taken in."""
     if scan.left_out:
-        say(f"left out: {in_words(scan.left_out)}; --follow-links takes in what links lead to")
+        words = f"left out: {in_words(scan.left_out)}; --follow-links takes in what links lead to"
+        say(words, err=err)
 
 
 def require_all_reached(scan: Scan) -> None:

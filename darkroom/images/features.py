@@ -98,7 +98,7 @@ def featurize(
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class Looked:
     """What came of a file: `outcome` None where it is no image. `digest` is of its bytes, None
     where they were not read, or may not be known."""
 
@@ -108,25 +108,32 @@ class _Looked:
     jpeg: bytes | None = None
 
 
-def _look(item: Fetched, mine: Decoder, wanted: Wanted, blocked: BlockList) -> _Looked:
+def look(fetched: Iterable[Fetched], wanted: Wanted) -> Iterator[Looked]:
+    """What each file is, decoded where it is an image."""
+    with decoder() as mine:
+        for item in fetched:
+            yield _look(item, mine, wanted, NOTHING_BLOCKED)
+
+
+def _look(item: Fetched, mine: Decoder, wanted: Wanted, blocked: BlockList) -> Looked:
     entry, data = item.entry, item.data
     if isinstance(data, Rejection):  # what was not read is known by its name alone
         unread = data.reason == "too_large" or entry.refusal
         is_other = unread and not looks_like_image(entry.key, b"")
-        return _Looked(entry, None, None if is_other else data)
+        return Looked(entry, None, None if is_other else data)
     digest = hashlib.sha256(data).hexdigest()
     if blocked.blocks(digest):
-        return _Looked(entry, None, _ERASED)
+        return Looked(entry, None, _ERASED)
     if not looks_like_image(entry.key, data):
-        return _Looked(entry, digest, None)
+        return Looked(entry, digest, None)
     if data and (words := what_to_do_with(entry.key)) and kind_of(data) is None:
-        return _Looked(entry, digest, Rejection("unsupported_mode", words))
+        return Looked(entry, digest, Rejection("unsupported_mode", words))
     decoded = mine.decode(data, wanted)
-    return _Looked(entry, digest, decoded.outcome, decoded.jpeg)
+    return Looked(entry, digest, decoded.outcome, decoded.jpeg)
 
 
 def _noted(
-    looked: Iterable[_Looked], rows: _Rows, backbone: Backbone
+    looked: Iterable[Looked], rows: _Rows, backbone: Backbone
 ) -> Iterator[NDArray[np.uint8]]:
     """The pixels of the good images; notes on `rows` what became of each file."""
     for one in looked:
@@ -167,7 +174,7 @@ def _rejected_row(key: str, digest: str | None, rejection: Rejection) -> dict[st
     }
 
 
-def _skipped_row(one: _Looked) -> dict[str, object]:
+def _skipped_row(one: Looked) -> dict[str, object]:
     return {
         "path": one.entry.key,
         "size_bytes": one.entry.size_bytes,
