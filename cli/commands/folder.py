@@ -68,7 +68,7 @@ def run(folder: Path, model_path: Path | None, **options: object) -> None:
 @click.command()
 @click.argument("place", metavar="FOLDER|s3://...")
 @click.option("--against", type=click.Path(path_type=Path),
-              help="A Parquet or CSV file, or a folder of Parquet files, whose rows name files.")  # fmt: skip
+              help="Rows that name files: Parquet (a file or a folder) or CSV.")  # fmt: skip
 @click.option("--column", default="path", show_default=True, help="Of the table: which names them.")
 @click.option("--cores", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
 @click.option("--max-bytes", type=click.IntRange(1), default=Limits().max_bytes, show_default=True)
