@@ -118,7 +118,8 @@ def _all_shares(store: Store, runs: Sequence[Run]) -> list[str]:
 
 
 def _bundle(store: Store, runs: Sequence[Run], sums: Sums) -> None:
-    """Store sums over runs that are in none. Where somebody else does so at once, or may have,
+    """Store sums over runs that are in none, and drop those over runs that are no part of the
+    corpus: what is worked anew just now is none. Where somebody else does so at once, or may have,
     theirs are enough."""
     known, corpus = BLOCKS.index(store), set(runs)
     stays = [block for block in known.bundles if corpus.issuperset(block.runs)]
@@ -131,7 +132,7 @@ def _bundle(store: Store, runs: Sequence[Run], sums: Sums) -> None:
             block = Bundle(uuid4().hex, tuple(group), total.n, 0)
             store.write(BLOCKS.key(block.name), statistics.pack(total))
             stays.append(block)
-    if groups:
+    if groups or len(stays) < len(known.bundles):
         with suppress(ConflictError, LostAnswerError):
             BLOCKS.replace(store, known, stays)
 

@@ -15,6 +15,8 @@ from darkroom.errors import ConflictError, ObjectNotFoundError
 from darkroom.layout import Run, run_in
 from darkroom.storage.store import Requirement, Store
 
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -90,12 +92,23 @@ class Shelf:
     def forget(self, store: Store, runs: Collection[Run]) -> None:
         """Drop all bundles that hold one of these runs, and all that the index does not name. Safe
         to repeat."""
-        known = self.index(store)
-        kept = [bundle for bundle in known.bundles if not set(runs).intersection(bundle.runs)]
-        if len(kept) < len(known.bundles):
-            self.replace(store, known, kept)
+        kept = self._without(store, set(runs))
         named = {self.key(bundle.name) for bundle in kept} | {self._index}
         store.delete([key for key in store.list(self.folder) if key not in named])
+
+    def _without(self, store: Store, runs: set[Run]) -> list[Bundle]:
+        """The bundles that stay, which the index names alone; somebody may bundle meanwhile."""
+        for attempt in range(1, _TRIES + 1):
+            known = self.index(store)
+            kept = [bundle for bundle in known.bundles if not runs.intersection(bundle.runs)]
+            try:
+                if len(kept) < len(known.bundles):
+                    self.replace(store, known, kept)
+                break
+            except ConflictError:
+                if attempt == _TRIES:
+                    raise
+        return kept
 
     def all(self, store: Store) -> list[str]:
         """The keys of all bundles there are, named by the index or not."""

@@ -19,7 +19,9 @@ from darkroom.coordinates.total import (
 )
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run
+from darkroom.storage.bundles import Bundle, Index, Shelf
 from darkroom.storage.local import LocalStore
+from darkroom.storage.store import Store
 
 DIMENSIONS = 12
 
@@ -180,3 +182,38 @@ def test_what_is_without_some_runs_is_looked_at_and_not_kept(corpus: Corpus, sum
     assert_same(without, sum_of_shares(corpus.store, rest))
     assert statistics_without(corpus.store, corpus.runs, corpus.runs) is None
     assert corpus.store.sizes("pca") == before
+
+
+def test_a_sum_that_another_job_made_over_a_run_that_is_worked_anew_is_dropped(
+    corpus: Corpus,
+) -> None:
+    """It read the share before it went."""
+    corpus.add(95)
+    corpus.statistics()
+    anew = corpus.runs[40]
+    corpus.statistics([run for run in corpus.runs if run != anew])  # the job that works it
+    assert not any(anew in block.runs for block in BLOCKS.index(corpus.store).bundles)
+    corpus.store.write(anew.statistics, statistics.pack_share(np.ones((3, 12), np.float32)))
+    corpus.store.delete([TOTAL_STATISTICS])
+    assert_same(corpus.statistics(), corpus.anew())
+
+
+def test_what_another_job_bundles_meanwhile_is_kept_when_a_run_is_forgotten(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus.add(30)
+    corpus.statistics()
+    corpus.add(32)
+    plain, others = Shelf.replace, ["another job's"]
+
+    def second(self: Shelf, store: Store, known: Index, bundles: Sequence[Bundle]) -> None:
+        if others:
+            others.pop()
+            corpus.statistics()
+        plain(self, store, known, bundles)
+
+    monkeypatch.setattr(Shelf, "replace", second)
+    forget_sums(corpus.store, [corpus.runs[3]])
+    (left,) = BLOCKS.index(corpus.store).bundles
+    assert corpus.runs[3] not in left.runs
+    assert BLOCKS.all(corpus.store) == [BLOCKS.key(left.name)]
