@@ -18,6 +18,7 @@ from darkroom.coordinates.drift import (
     Gaussian,
     drift,
 )
+from darkroom.coordinates.pointer import runs_with_share
 from darkroom.coordinates.vectors import vectors_of
 from darkroom.layout import Run, run_in, run_of
 from darkroom.run.receipt import DriftNote, Receipt
@@ -45,7 +46,7 @@ def drifts(engine: Engine, output: str, accounts: Mapping[Run, Receipt]) -> dict
 def _drifts(engine: Engine, output: str, accounts: Mapping[Run, Receipt]) -> dict[Run, DriftNote]:
     store = open_store(output)
     written = {run_of(key): told.written_at for key, told in store.stored("statistics").items()}
-    earlier = sorted(run for run in written if run not in accounts)
+    earlier = [run for run in runs_with_share(store) if run not in accounts]
     before = statistics_before(engine, output, earlier)
     count = before.n if before is not None else 0
     told = {run: _too_few(account.processed, count) for run, account in accounts.items()}

@@ -146,7 +146,7 @@ def _clear(task: _Task, request: Request) -> tuple[bool, set[int]]:
     died = not _exists(store, run.receipt) and request.reader == "obstore"
     left = [key for folder in run.tables for key in store.list(folder)]
     if left:
-        forget_sums(store, [run])
+        forget_sums(store, [run], alone=False)
     store.delete([run.receipt, run.statistics, run.csv])
     kept, merged = set[str](), set[int]()
     if died:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from uuid import uuid4
 
 import numpy as np
@@ -24,13 +25,14 @@ from darkroom.coordinates.statistics import Statistics, added
 from darkroom.errors import ConflictError, LostAnswerError, ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run, run_in
 from darkroom.storage.bundles import Bundle, Shelf
-from darkroom.storage.store import Requirement, Store
+from darkroom.storage.store import Requirement, Store, Stored
 
 BLOCK_RUNS = 32
-BLOCKS = Shelf("pca/sums", ".npz")
+BLOCKS = Shelf("pca/sums", ".npz", linger_seconds=24 * 3600)
 _MOST_BLOCKS = 8  # that one job makes: each is 6.5 MB for 1280 dimensions, as is what a task tells
 _MOST_TASKS = 24  # that add up shares
 _LEAST_SHARES = 16  # worth a task
+_GONE = Stored(-1, 0.0)
 
 Sums = Callable[[Sequence[Sequence[str]]], Iterable[Statistics | None]]
 
@@ -54,11 +56,20 @@ def statistics_of_runs(
     since = [run for run in runs if run not in kept.runs]
     if not since:
         return kept.statistics
+    before = store.stored("statistics")
     keys = [run.statistics for run in since] if kept.runs else _all_shares(store, runs)
     summed = added([kept.statistics, *sums(_dealt(keys, most_tasks))])
-    _keep(store, _Total(summed, frozenset(runs), kept.etag))
-    _bundle(store, runs, sums)
+    if _are_unchanged(store, runs, before):
+        _keep(store, _Total(summed, frozenset(runs), kept.etag))
+        _bundle(store, runs, sums, before)
     return summed
+
+
+def _are_unchanged(store: Store, runs: Iterable[Run], before: Mapping[str, Stored]) -> bool:
+    """Whether the shares of runs are those that were there: a run that was worked anew meanwhile is
+    in no sum."""
+    now = store.stored("statistics")
+    return all(before.get(run.statistics) == now.get(run.statistics, _GONE) for run in runs)
 
 
 def statistics_without(
@@ -75,10 +86,14 @@ def statistics_without(
     return left if left is not None and left.n else None
 
 
-def forget_sums(store: Store, runs: Collection[Run]) -> None:
-    """Before the shares of runs change, or go. Safe to repeat."""
+def forget_sums(store: Store, runs: Collection[Run], alone: bool) -> None:
+    """Before the shares of runs change, or go; `alone`: where nobody else is at work. Safe to
+    repeat."""
     store.delete([TOTAL_STATISTICS])
-    BLOCKS.forget(store, runs)
+    if alone:
+        BLOCKS.forget(store, runs)
+    else:
+        BLOCKS.drop(store, set(runs))
 
 
 def sums_with(store: Store, runs: Collection[Run]) -> list[str]:
@@ -111,19 +126,21 @@ def _dealt(keys: Sequence[str], most_tasks: int) -> list[list[str]]:
 
 def _all_shares(store: Store, runs: Sequence[Run]) -> list[str]:
     """Where the corpus' statistics stand, in as few objects as may be."""
-    corpus = set(runs)
-    blocks = [block for block in BLOCKS.index(store).bundles if corpus.issuperset(block.runs)]
+    corpus, named, there = set(runs), BLOCKS.index(store).bundles, set(BLOCKS.all(store))
+    blocks = [block for block in named
+              if corpus.issuperset(block.runs) and BLOCKS.key(block.name) in there]  # fmt: skip
     alone = corpus.difference(*(block.runs for block in blocks))
     return [*(BLOCKS.key(b.name) for b in blocks), *(r.statistics for r in runs if r in alone)]
 
 
-def _bundle(store: Store, runs: Sequence[Run], sums: Sums) -> None:
+def _bundle(store: Store, runs: Sequence[Run], sums: Sums, before: Mapping[str, Stored]) -> None:
     """Store sums over runs that are in none, and drop those over runs that are no part of the
     corpus: what is worked anew just now is none. Where somebody else does so at once, or may have,
     theirs are enough."""
     known, corpus = BLOCKS.index(store), set(runs)
     stays = [block for block in known.bundles if corpus.issuperset(block.runs)]
-    waiting = [run for run in runs if run not in known.runs]
+    bundled = known.runs
+    waiting = [run for run in runs if run not in bundled]
     starts = range(0, len(waiting) - BLOCK_RUNS + 1, BLOCK_RUNS)[:_MOST_BLOCKS]
     groups = [waiting[start : start + BLOCK_RUNS] for start in starts]
     summed = sums([[run.statistics for run in group] for group in groups])
@@ -132,7 +149,8 @@ def _bundle(store: Store, runs: Sequence[Run], sums: Sums) -> None:
             block = Bundle(uuid4().hex, tuple(group), total.n, 0)
             store.write(BLOCKS.key(block.name), statistics.pack(total))
             stays.append(block)
-    if groups or len(stays) < len(known.bundles):
+    changed = groups or len(stays) < len(known.bundles)
+    if changed and _are_unchanged(store, chain(*groups), before):
         with suppress(ConflictError, LostAnswerError):
             BLOCKS.replace(store, known, stays)
 

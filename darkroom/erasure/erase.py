@@ -155,7 +155,7 @@ class Eraser:
         gone, keys = set(todo.removed), todo.keys
         changed = {*map(run_of, todo.files), *todo.featured, *todo.removed}
         if todo.featured:
-            forget_sums(self.places.results, changed)
+            forget_sums(self.places.results, changed, alone=True)
         for version in todo.pca_versions:
             packs(version).forget(self.places.results, changed)
         shared = [item for item in sorted(todo.files.items()) if run_of(item[0]) not in gone]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from time import time
 
 from darkroom.errors import ConflictError, ObjectNotFoundError
 from darkroom.layout import Run, run_in
@@ -44,10 +45,12 @@ class Index:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A folder of bundles, whose names end so."""
+    """A folder of bundles, whose names end so. What no index names any more goes after
+    `linger_seconds`: somebody may be reading it, or about to name it."""
 
     folder: str
     ending: str
+    linger_seconds: float = 0
 
     def key(self, name: str) -> str:
         """Where a bundle lies."""
@@ -72,9 +75,8 @@ class Shelf:
         return Index(tuple(bundles), stored.etag)
 
     def replace(self, store: Store, known: Index, bundles: Sequence[Bundle]) -> None:
-        """Let the index name these, and delete the others that it named. Raises `ConflictError`
-        where somebody else changed it meanwhile, and removes what it does not name; or
-        `LostAnswerError`."""
+        """Let the index name these alone. Raises `ConflictError` where somebody else changed it
+        meanwhile, and removes what it does not name; or `LostAnswerError`."""
         document = [
             {"name": bundle.name, "runs": [run.in_ascii for run in bundle.runs],
              "images": bundle.images, "size_bytes": bundle.size_bytes}
@@ -87,17 +89,24 @@ class Shelf:
         except ConflictError:
             store.delete(sorted(map(self.key, after - before)))
             raise
-        store.delete(sorted(map(self.key, before - after)))
+        if not self.linger_seconds:
+            store.delete(sorted(map(self.key, before - after)))
+            return
+        long_ago = time() - self.linger_seconds
+        named = set(map(self.key, after)) | {self._index}
+        there = store.stored(self.folder).items()
+        store.delete([k for k, one in there if k not in named and one.written_at < long_ago])
 
     def forget(self, store: Store, runs: Collection[Run]) -> None:
-        """Drop all bundles that hold one of these runs, and all that the index does not name. Safe
-        to repeat."""
-        kept = self._without(store, set(runs))
+        """Drop all bundles that hold one of these runs, and all that the index does not name: where
+        nobody else is at work. Safe to repeat."""
+        kept = self.drop(store, set(runs))
         named = {self.key(bundle.name) for bundle in kept} | {self._index}
         store.delete([key for key in store.list(self.folder) if key not in named])
 
-    def _without(self, store: Store, runs: set[Run]) -> list[Bundle]:
-        """The bundles that stay, which the index names alone; somebody may bundle meanwhile."""
+    def drop(self, store: Store, runs: set[Run]) -> list[Bundle]:
+        """Let the index name no bundle that holds one of these runs; those that stay. Somebody may
+        bundle meanwhile."""
         for attempt in range(1, _TRIES + 1):
             known = self.index(store)
             kept = [bundle for bundle in known.bundles if not runs.intersection(bundle.runs)]

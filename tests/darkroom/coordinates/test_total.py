@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import time
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from darkroom.coordinates.total import (
 )
 from darkroom.errors import ObjectNotFoundError
 from darkroom.layout import TOTAL_STATISTICS, Run
+from darkroom.storage import bundles
 from darkroom.storage.bundles import Bundle, Index, Shelf
 from darkroom.storage.local import LocalStore
 from darkroom.storage.store import Store
@@ -95,7 +97,7 @@ def test_a_run_that_is_no_part_of_the_corpus_any_more_is_not_in_it(
 
 def test_a_sum_that_was_forgotten_is_made_anew(corpus: Corpus) -> None:
     corpus.statistics()
-    forget_sums(corpus.store, [])
+    forget_sums(corpus.store, [], alone=True)
     assert_same(corpus.statistics(), corpus.anew())
     assert corpus.read == corpus.shares
 
@@ -113,22 +115,63 @@ def test_a_run_that_changes_costs_the_sum_it_is_in_and_no_other(corpus: Corpus) 
     corpus.add(95)
     corpus.statistics()
     changed = corpus.runs[40]
-    forget_sums(corpus.store, [changed])
+    forget_sums(corpus.store, [changed], alone=True)
     corpus.store.write(changed.statistics, statistics.pack_share(np.ones((3, 12), np.float32)))
     assert len(BLOCKS.all(corpus.store)) == 2
     assert_same(corpus.statistics(), corpus.anew())
     assert len(set(corpus.read)) == 2 + 32 + 4
     assert len(BLOCKS.all(corpus.store)) == 3
-    forget_sums(corpus.store, [])
+    forget_sums(corpus.store, [], alone=True)
     assert_same(corpus.statistics(), corpus.anew())
 
 
-def test_a_block_that_is_gone_is_never_passed_over(corpus: Corpus) -> None:
+def test_a_block_that_is_gone_is_made_up_for_by_the_shares_of_its_runs(corpus: Corpus) -> None:
     corpus.add(60)
     corpus.statistics()
     corpus.store.delete([TOTAL_STATISTICS, *BLOCKS.all(corpus.store)[:1]])
+    assert_same(corpus.statistics(), corpus.anew())
+
+
+def test_one_that_goes_while_it_is_read_is_never_passed_over(corpus: Corpus) -> None:
+    corpus.add(60)
+    corpus.statistics()
+    gone = BLOCKS.all(corpus.store)[0]
+    corpus.store.delete([gone])
     with pytest.raises(ObjectNotFoundError):
-        corpus.statistics()
+        sum_of_shares(corpus.store, [gone])
+
+
+def test_what_is_dropped_beside_others_work_stays_for_a_day(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may be reading it, or about to name it."""
+    corpus.add(60)
+    corpus.statistics()
+    unnamed = BLOCKS.key("about to be named")
+    corpus.store.write(unnamed, b"")
+    files = BLOCKS.all(corpus.store)
+    forget_sums(corpus.store, corpus.runs[:1], alone=False)
+    assert BLOCKS.all(corpus.store) == files
+    assert len(BLOCKS.index(corpus.store).bundles) == 1
+    monkeypatch.setattr(bundles, "time", lambda: time() + 25 * 3600)
+    forget_sums(corpus.store, corpus.runs[40:41], alone=False)
+    assert BLOCKS.all(corpus.store) == []
+
+
+def test_a_share_that_changes_while_a_sum_is_made_is_in_none(corpus: Corpus) -> None:
+    """A run is worked anew by another job meanwhile."""
+    corpus.add(40)
+    anew = corpus.runs[7]
+
+    def meanwhile(keys: Sequence[Sequence[str]]) -> list[Statistics | None]:
+        corpus.store.delete([anew.statistics])
+        made = [sum_of_shares(corpus.store, some) for some in keys]
+        corpus.store.write(anew.statistics, statistics.pack_share(np.ones((3, 12), np.float32)))
+        return made
+
+    statistics_of_runs(corpus.store, corpus.runs, meanwhile, 4)
+    assert corpus.store.list("pca") == []
+    assert_same(corpus.statistics(), corpus.anew())
 
 
 def test_of_two_jobs_that_add_at_once_each_has_all(corpus: Corpus) -> None:
@@ -213,7 +256,7 @@ def test_what_another_job_bundles_meanwhile_is_kept_when_a_run_is_forgotten(
         plain(self, store, known, bundles)
 
     monkeypatch.setattr(Shelf, "replace", second)
-    forget_sums(corpus.store, [corpus.runs[3]])
+    forget_sums(corpus.store, [corpus.runs[3]], alone=True)
     (left,) = BLOCKS.index(corpus.store).bundles
     assert corpus.runs[3] not in left.runs
     assert BLOCKS.all(corpus.store) == [BLOCKS.key(left.name)]
