@@ -150,7 +150,7 @@ def _clear(task: _Task, request: Request) -> tuple[bool, set[int]]:
     store.delete([run.receipt, run.statistics, run.csv])
     kept, merged = set[str](), set[int]()
     if died:
-        kept, merged = what_is_left(request.entries, run, left, task.has)
+        kept, merged = what_is_left(request.entries, run, left, task.has_in)
     stale = [key for key in left if key not in kept]
     placed = [run.results_pca(number) for number in range(1, next_version(store).number)]
     store.delete([*stale, *(key for folder in placed for key in store.list(folder))])
@@ -216,7 +216,7 @@ class _Task:
         columns = [pa.array([whose], pa.int32()), pa.array([part], pa.int32()), [seconds]]
         return pa.record_batch(columns, names=[WHOSE, "part", "seconds"])
 
-    def has(self, files: Iterable[str], entries: Sequence[Entry]) -> bool:
+    def has_in(self, files: Iterable[str], entries: Sequence[Entry]) -> bool:
         """Whether all of these are there, in these files, and worked as it is asked for now."""
         store, found = open_store(self.asked.output), list[str]()
         for file in files:
@@ -229,9 +229,10 @@ class _Task:
             found += table["path"].to_pylist()
         return sorted(found) == sorted(entry.key for entry in entries)
 
-    def files(self, whose: int, part: int) -> list[str]:
-        """Where the part is counted."""
-        return [f"{folder}/{part_file(part)}" for folder in self.runs[whose].counted]
+    def has(self, whose: int, part: int, entries: Sequence[Entry]) -> bool:
+        """The same of a part, in files of its own."""
+        files = (f"{folder}/{part_file(part)}" for folder in self.runs[whose].counted)
+        return self.has_in(files, entries)
 
     @property
     def _settings(self) -> bytes:
@@ -254,7 +255,7 @@ class _ManifestTask:
         for row in rows_of(batches):
             entries = [Entry(**entry) for entry in list_in(row["entries"])]
             whose, part = int(str(row[WHOSE])), int(str(row["part"]))
-            if row["may_be_whole"] and self.task.has(self.task.files(whose, part), entries):
+            if row["may_be_whole"] and self.task.has(whose, part, entries):
                 yield self.task.report(whose, part, len(entries), 0.0)
             else:
                 fetched = fetch(entries, self.task.asked.limits)

@@ -79,11 +79,15 @@ def _pack(engine: Engine, store: Store, output: str, version: int) -> None:
 
 
 def _sized(store: Store, version: int, runs: Sequence[Run]) -> list[tuple[Run, int]]:
-    """The runs that have coordinates, with the bytes of these."""
-    folders = (run.results_pca(version) for run in runs)
-    sizes = read_ahead(lambda folder: store.sizes(folder), folders, store.read_ahead)
-    summed = (sum(told.values()) for told in sizes)
-    return [(run, size) for run, size in zip(runs, summed, strict=True) if size]
+    """The runs that have all of their coordinates, with the bytes of these."""
+
+    def told(run: Run) -> int:
+        placed, featured = store.sizes(run.results_pca(version)), store.list(run.results)
+        names = [{key.rpartition("/")[2] for key in keys} for keys in (placed, featured)]
+        return sum(placed.values()) if names[0] == names[1] else 0
+
+    sizes = read_ahead(told, runs, store.read_ahead)
+    return [(run, size) for run, size in zip(runs, sizes, strict=True) if size]
 
 
 def _bundles(stays: Sequence[Bundle], waiting: Sequence[tuple[Run, int]]) -> list[_Coming]:

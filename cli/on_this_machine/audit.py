@@ -22,6 +22,7 @@ from darkroom.images.audit import Audit, Compared, audit, compare
 from darkroom.images.decoder import start_decoders
 from darkroom.images.outcome import Limits
 from darkroom.manifest import Entry
+from darkroom.run.csv_export import original_text
 from darkroom.run.folder import LeftOut, scan_folder
 from darkroom.run.unpacking import unpacked
 from emr_serverless_job.listing import list_store
@@ -77,7 +78,7 @@ def audit_place(
             found = audit(entries, limits, cores, progress.show)
         finally:
             progress.close()
-        gaps = compare(named, entries, found.skipped) if named is not None else None
+        gaps = compare(named, entries, found.skipped, place) if named is not None else None
     return Audited(found, gaps, unreachable)
 
 
@@ -100,15 +101,14 @@ def paths_in(table: Path, column: str) -> list[str]:
         if table.suffix.lower() == ".csv":
             as_text = pa.csv.ConvertOptions(column_types={column: pa.string()})
             rows = pa.csv.read_csv(table, convert_options=as_text)
-        else:
-            rows = pa.parquet.read_table(table, columns=[column])
-        paths = rows[column].cast(pa.string())
+            return list(map(original_text, rows[column].drop_null().to_pylist()))
+        rows = pa.parquet.read_table(table, columns=[column])
+        return list(rows[column].cast(pa.string()).drop_null().to_pylist())
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UsageError(
             f"{table}: no column {column!r} of paths can be read there: {error}; "
             "name another with --column"
         ) from error
-    return [path for path in paths.to_pylist() if path is not None]
 
 
 def say_audit(place: str, audited: Audited) -> None:

@@ -250,7 +250,7 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
     lines.append(f"  speed       {rate:.0f} images/s on {options.cores} cores")
     lines.append(f"  PCA         {_pca_words(account)}")
     if account.drift is not None:
-        lines.append(f"  drift       {printable(account.drift.words)}")
+        lines.append(f"  drift       {printable(account.drift.words_with_label)}")
     folders = ["Results", "Results_PCA", "Results_CSV", "Rejected", "Skipped", "receipts"]
     if options.thumbnails:
         folders.insert(-1, "Thumbnails")

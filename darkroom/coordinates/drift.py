@@ -111,10 +111,7 @@ class Drift:
         if not self.unlike:
             return "like what was there before: no farther from it than its halves are apart"
         times = self.distance / max(self.halves, np.finfo(float).tiny)
-        words = f"unlike what was there before: {times:.1f} times as far as its halves are apart"
-        name, share = next(iter(self.labels.items()), ("", 0.0))
-        from_label = f"; {min(share, 1):.0%} of the shift comes from label {name}" if name else ""
-        return words + from_label
+        return f"unlike what was there before: {times:.1f} times as far as its halves are apart"
 
 
 def drift(

@@ -23,7 +23,7 @@ from darkroom.erasure.search import (
     table_files,
 )
 from darkroom.explore.packs import contents_in_pack, packs
-from darkroom.layout import points_folder, run_of
+from darkroom.layout import batch_of, points_folder, run_of
 from darkroom.storage.store import Store
 
 _CLOCKS_SECONDS = 60  # that a machine's may be ahead of the storage's
@@ -45,12 +45,27 @@ def look(
     def is_named(batch: str) -> bool:
         return any(request.selector.may_take_of(batch) for request in requests)
 
-    rows, parts = read(is_named)
-    contents = {content for request in requests for content in _contents(request, rows)}
+    reads = [read(is_named)]
+    contents = {content for request in requests for content in _contents(request, reads[0][0])}
     others = [file for file in files if not is_named(file.batch)]
     holding = _batches_with(results, spread, others, contents) if contents else set()
-    more_rows, more_parts = read(lambda batch: batch in holding and not is_named(batch))
-    return [*rows, *more_rows], [*parts, *more_parts]
+    reads.append(read(lambda batch: batch in holding and not is_named(batch)))
+    found = [row for rows, _ in reads for row in rows]
+    if _may_be_of_days(row.path for row in found if row.content in contents):
+        reads.append(read(lambda b: _is_of_a_day(b) and b not in holding and not is_named(b)))
+    return (
+        [row for rows, _ in reads for row in rows],
+        [part for _, parts in reads for part in parts],
+    )
+
+
+def _may_be_of_days(paths: Iterable[str]) -> bool:
+    """Whether one of these keys lies at the bucket's root: it may be in the batch of any day."""
+    return any(_is_of_a_day(batch_of(path, "")) for path in paths)
+
+
+def _is_of_a_day(batch: str) -> bool:
+    return batch.startswith(batch_of("", ""))
 
 
 def _contents(request: ErasureRequest, rows: Iterable[Row]) -> Iterable[str]:
@@ -97,10 +112,12 @@ def has_to_be_read_again(plan: Plan, requests: Sequence[ErasureRequest]) -> Call
     something of what went, or written since the plan was made. In all others nothing was found, and
     they are what they were."""
     batches = {run_of(file).batch for file in plan.files} | set(map(batch_of_part, plan.parts))
-    since = plan.made_at - _CLOCKS_SECONDS
+    since, of_days = plan.made_at - _CLOCKS_SECONDS, _may_be_of_days(plan.keys)
 
     def is_meant(file: File) -> bool:
         named = any(request.selector.may_take_of(file.batch) for request in requests)
-        return named or file.batch in batches or file.written_at >= since
+        if named or file.batch in batches or file.written_at >= since:
+            return True
+        return of_days and _is_of_a_day(file.batch)
 
     return is_meant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -116,13 +116,14 @@ def _note(made: Audit, contents: dict[str, list[str]], told: _Told) -> None:
         contents[told.content or ""].append(told.path)
 
 
-def spellings(entry: Entry) -> Iterator[str]:
-    """How a table may name a file: below the folder, with the folder's name, or in full."""
-    yield entry.key.partition("/")[2]
-    yield entry.key
-    yield f"{entry.store}/{entry.key}"
+def _spelled(entry: Entry, place: str) -> dict[str, str]:
+    """How a table may name a file: by its key, below the folder, or in full."""
+    below = entry.key.partition("/")[2]
+    ways = {"key": entry.key, "full": f"{entry.store}/{entry.key}"}
     if entry.store.startswith("file:"):
-        yield str(folder_of(entry.store) / entry.key)
+        ways |= {"file": str(folder_of(entry.store) / entry.key), "given": f"{place}/{below}"}
+    is_bucket = entry.store.startswith("s3:") and entry.store == place.rstrip("/")
+    return ways if is_bucket else {**ways, "below": below}
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,17 @@ class Compared:
     repeated: list[str]
 
 
-def compare(named: Sequence[str], entries: Sequence[Entry], skipped: Collection[str]) -> Compared:
-    """Hold the paths of a table's rows against files; those that are no images need no row."""
-    files = {spelled: entry.key for entry in entries for spelled in spellings(entry)}
+def compare(
+    named: Sequence[str], entries: Sequence[Entry], skipped: Collection[str], place: str
+) -> Compared:
+    """Hold the paths of a table's rows against the files of a place; those that are no images need
+    no row. All rows are taken to spell them in one way: the one that fits most of them."""
+    ways: dict[str, dict[str, str]] = defaultdict(dict)
+    for entry in entries:
+        for way, spelled in _spelled(entry, place.rstrip("/")).items():
+            ways[way][spelled] = entry.key
     counts = Counter(named)
+    files = max(ways.values(), key=lambda known: len(counts.keys() & known.keys()))
     there = {files[name] for name in counts if name in files}.union(skipped)
     return Compared(
         [entry.key for entry in entries if entry.key not in there],

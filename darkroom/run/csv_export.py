@@ -7,8 +7,10 @@ line breaks are quoted, as the RFC says.
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -87,6 +89,12 @@ def _field(column: pa.ChunkedArray) -> pa.ChunkedArray:
     doubled = pc.replace_substring(safe, '"', '""')
     quoted = pc.binary_join_element_wise('"', doubled, '"', "")
     return pc.if_else(pc.match_substring_regex(safe, _NEEDS_QUOTES), quoted, safe)
+
+
+def paths_in(lines: Iterable[str]) -> Iterator[str]:
+    """The paths in an export, line by line."""
+    for fields in islice(csv.reader(lines), 1, None):  # after the header
+        yield original_text(fields[0])
 
 
 def original_text(field: str) -> str:

@@ -48,6 +48,14 @@ class DriftNote:
     images: int = 0
     labels: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def words_with_label(self) -> str:
+        """With the label that most of it comes from: not for messages, which nothing erases."""
+        name, share = next(iter(self.labels.items()), ("", 0.0))
+        if not (self.unlike and name):
+            return self.words
+        return f"{self.words}; {min(share, 1):.0%} of the shift comes from label {name}"
+
 
 @dataclass(frozen=True)
 class Receipt:

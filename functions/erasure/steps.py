@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from darkroom.coordinates.pointer import current_number, remove_version, runs_with_share
 from darkroom.erasure import block_list, certificate, outcome, plan, request
@@ -18,7 +16,7 @@ from darkroom.erasure.uploads import Left
 from darkroom.errors import ObjectNotFoundError, TransientError
 from darkroom.layout import Run, erasure_certificate, erasure_request
 from darkroom.run import receipt
-from darkroom.run.csv_export import original_text
+from darkroom.run.csv_export import paths_in
 from functions.aws.bucket import Bucket
 from functions.erasure.dead_letters import UploadDeadLetters
 from functions.erasure.right_of_way import Erasures
@@ -29,6 +27,7 @@ from functions.publication.steps import Completion, is_behind
 from functions.runs.records import RunRecord, State
 from functions.runs.state_machine import Step
 
+_ENDED = (State.SEALED, State.SUCCEEDED, State.DONE, State.FAILED)
 LOOK_AGAIN_SECONDS = 15
 _UNTOLD = "(it named an image that was erased since)"
 
@@ -93,7 +92,10 @@ class ErasureCompletion:
         left = [run for run in exported if run.receipt in receipts]
         self._results.delete([run.csv for run in exported if run not in left])
         self.runs.catalog.add_coordinates(version, left)
-        if not self._are_exported(record, left, done, version):
+        if not self._are_exported(record, left, done):
+            self.runs.queues.pass_on(record)
+            return False
+        if current_number(self._results) != version:  # what was exported may be the older one now
             self.runs.queues.pass_on(record)
             return False
         self.runs.show_version(version)
@@ -106,10 +108,9 @@ class ErasureCompletion:
         """The runs whose CSV had lines of what went; without those of uploads that came since."""
         return [run for run in done.csv if not _is_new(self.runs.runs.get(run), done)]
 
-    def _are_exported(
-        self, record: RunRecord, runs: Sequence[Run], done: Outcome, version: int
-    ) -> bool:
+    def _are_exported(self, record: RunRecord, runs: Sequence[Run], done: Outcome) -> bool:
         """The CSVs without the lines of erased images; False where that takes more time."""
+        version = current_number(self._results)
         earlier = Progress(**record.csv_progress) if record.csv_progress else None
         for run in runs:
             stopped = self.runs.csv.export(
@@ -136,10 +137,12 @@ class ErasureCompletion:
             remove_version(self._results, version)
         gone = [run for run in done.removed if not _is_new(self.runs.runs.get(run), done)]
         self.runs.catalog.remove_runs(gone, done.pca_before)
+        self._results.delete([key for run in gone for key in (run.csv, run.receipt)])
+        self._show_what_came_since(gone)
         for run, files in done.runs:
             self._restate(run, files)
         for run in gone:
-            self._remove_record(run)
+            self._remove_record(run, done)
         for batch in done.batches:
             self._remove_open_run(batch, done)
         mentions = Mentions(done.keys, done.contents)
@@ -169,9 +172,20 @@ class ErasureCompletion:
         if any(getattr(record, name) != value for name, value in counts.items()):
             self.runs.runs.change(record, changed_at=record.changed_at, **counts)
 
-    def _remove_record(self, run: Run) -> None:
+    def _show_what_came_since(self, gone: Sequence[Run]) -> None:
+        """Runs of the same batches, which share a partition of CSV files with those that went."""
+        for batch in sorted({run.batch for run in gone}):
+            for record in self.runs.runs.of_batch(batch):
+                if (
+                    record.state in (State.SUCCEEDED, State.DONE)
+                    and record.images
+                    and record.key not in gone
+                ):
+                    self.runs.catalog.add_run(record.key)
+
+    def _remove_record(self, run: Run, done: Outcome) -> None:
         record = self.runs.runs.get(run)
-        if record is not None and record.state in (State.SEALED, State.DONE, State.FAILED):
+        if record is not None and record.state in _ENDED and not _is_new(record, done):
             self.runs.runs.remove(record)
 
     def _remove_open_run(self, batch: str, done: Outcome) -> None:
@@ -214,11 +228,9 @@ class ErasureCompletion:
     def _csv_paths(self, run: Run) -> Iterator[str]:
         """The paths in a run's CSV, read as a stream."""
         try:
-            lines = self._results.read_lines(run.csv)
+            return paths_in(self._results.read_lines(run.csv))
         except ObjectNotFoundError:
-            return
-        for fields in islice(csv.reader(lines), 1, None):  # after the header
-            yield original_text(fields[0])
+            return iter(())
 
     def _issue(
         self, asked: Sequence[ErasureRequest], done: Outcome, looked_at: Mapping[str, int]

@@ -113,6 +113,16 @@ def test_rows_and_files_are_held_against_each_other(
     assert told(made, "--against", whole, "--column", "file")["clean"]
 
 
+def test_all_rows_are_taken_to_spell_files_in_one_way(photos: Photos, tmp_path: Path) -> None:
+    """A file's key may be another's path below the folder."""
+    made = photos(4, "images")
+    (made / "images" / "apple").mkdir(parents=True)
+    (made / "images" / "apple" / "1.jpg").write_bytes(jpeg(50))
+    table = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"path": spelled(made, "below")}), table)
+    assert told(made, "--against", table)["clean"]
+
+
 def test_what_lies_in_a_bucket_is_audited_alike(s3_server: str) -> None:
     s3 = boto3.client("s3", endpoint_url=s3_server)
     s3.create_bucket(

@@ -10,6 +10,7 @@ from scipy.linalg import sqrtm
 
 from darkroom.coordinates.drift import Drift, Gaussian, drift, frechet_distance, moved_labels
 from darkroom.coordinates.statistics import statistics_of
+from darkroom.run.receipt import DriftNote
 
 DIMENSIONS = 40
 
@@ -78,7 +79,11 @@ def test_the_labels_it_comes_from_are_named() -> None:
     assert told.unlike
     assert next(iter(told.labels)) == "pear"
     assert told.labels["pear"] > 0.8
-    assert f"{told.labels['pear']:.0%} of the shift comes from label pear" in told.words
+    assert "pear" not in told.words  # which go where nothing is erased
+    note = DriftNote(told.words, told.unlike, labels=told.labels)
+    assert note.words_with_label.endswith(
+        f"{told.labels['pear']:.0%} of the shift comes from label pear"
+    )
 
 
 def test_labels_that_moved_like_the_others_are_not_named() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from time import time
 
 import pytest
 
-from darkroom.erasure.finding import look
+from darkroom.erasure.finding import has_to_be_read_again, look
+from darkroom.erasure.outcome import Found
+from darkroom.erasure.plan import Plan
 from darkroom.erasure.request import ErasureRequest, Kind, Selector
-from darkroom.erasure.search import on_threads
+from darkroom.erasure.search import on_threads, table_files
 from darkroom.layout import CURRENT_PCA, Run
 from darkroom.storage.local import LocalStore
 from tests.darkroom.erasure.corpus import FILES, digest, pack, write
@@ -107,3 +110,20 @@ def test_what_was_written_after_its_pack_is_read_itself(tmp_path: Path) -> None:
     write(store, Run("b2", 1), [f"b2/{n}.jpg" for n in range(FILES)], ["x", "the image", "y"])
     rows, _ = looked(store, asked("keys", "spring/1.jpg"))
     assert "b2/1.jpg" in rows
+
+
+@pytest.mark.parametrize("requests", [asked("batch", "loose-2026-11-26"),
+                                      asked("content", digest("of a day"))])  # fmt: skip
+def test_a_key_at_the_buckets_root_is_looked_for_on_every_day(
+    tmp_path: Path, requests: list[ErasureRequest]
+) -> None:
+    """All versions of its upload go, whatever day they were told on."""
+    store = corpus(tmp_path, 4)
+    write(store, Run("loose-2026-11-26", 1), ["1.jpg"], ["of a day"])
+    write(store, Run("loose-2026-11-27", 1), ["1.jpg"], ["of another day"])
+    rows, batches = looked(store, requests)
+    assert "1.jpg" in rows
+    assert batches == {"loose-2026-11-26", "loose-2026-11-27"}
+    plan = Plan({"r": Found(["1.jpg"], [])}, made_at=2 * time())
+    files = [file for file in table_files(store) if has_to_be_read_again(plan, requests)(file)]
+    assert {"loose-2026-11-26", "loose-2026-11-27"} == {file.batch for file in files}

@@ -86,6 +86,7 @@ def test_what_is_uploaded_while_a_batch_erasure_is_resumed_is_not_lost(
     assert world.record("spring").processed == 1
     assert world.partitions("features") == {("spring", "1"), ("autumn", "1")}
     assert b"spring/1.jpg" in world.results.read(Run("spring", 1).csv)
+    assert ("spring",) in world.partitions("results_csv")
 
 
 def test_names_that_are_parts_of_others_neither_stop_it_nor_go(world: World) -> None:
