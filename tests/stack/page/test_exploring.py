@@ -116,12 +116,14 @@ def test_what_the_receipt_alone_says_of_the_newest_run_is_shown(finished: Page) 
         account = {**route.fetch().json(), "drift": note, "with_more_pages": 2}
         route.fulfill(json=account)
 
-    finished.route("**/runs/1/receipt", answer)
-    finished.reload()
-    facts = finished.locator("#detail .facts").first
+    page = finished.context.new_page()
+    page.route("**/runs/1/receipt", answer)
+    page.goto(finished.url)
+    facts = page.locator("#detail .facts").first
     expect(facts).to_contain_text("3 times as far from it as its own halves are apart.")
     expect(facts).to_contain_text("Most from label pear: 83% of the shift.")
     expect(facts).to_contain_text("of 2 files the first page or frame was taken")
+    page.close()
 
 
 def test_an_address_of_no_batch_shows_none(finished: Page) -> None:
