@@ -45,9 +45,11 @@ UNUSED = {
     ("JobRole", "s3:ListBucket", next(r.arn for r in RESOURCES if r.logical_id == "Artifacts")):
         "Spark's own file system, which fetches the job in AWS, may look for what it fetches"
 }  # fmt: skip
-# Asked for in some runs of the suite alone: where two jobs fit a version at the same moment.
-SOMETIMES = {(role, "s3:DeleteObject", f"{RESULTS}/pca/model=*")
-             for role in ("JobRole", "SmallJobRole")}  # fmt: skip
+# Asked for in some runs of the suite alone: where two jobs fit a version or bundle sums at the same
+# moment, and where one finds what another has left of a run.
+SOMETIMES = {(role, "s3:DeleteObject", f"{RESULTS}/pca/{made}")
+             for role in ("JobRole", "SmallJobRole")
+             for made in ("model=*", "sums/*", "total.npz")}  # fmt: skip
 # Runs the code of the other: what that has asked for it may need as well.
 SAME_CODE = {"SmallJobRole": "JobRole"}
 
