@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.explore import seconds_of
-from benchmarks.pictures import CROP_PIXELS, shipped_photographs
+from benchmarks.pictures import crop, shipped_photographs
 from benchmarks.record import save
 from cli.on_this_machine.home import ensure_model
 from darkroom.coordinates.drift import Drift, Gaussian, drift, frechet_distance
@@ -71,16 +71,11 @@ def saved(picture: Image.Image, quality: int = 90) -> bytes:
 def crops(
     photographs: Sequence[tuple[str, Image.Image]], each: int, seed: int
 ) -> Iterator[tuple[str, Image.Image]]:
-    """Pieces of a third to all of a picture's width."""
+    """So many pieces of each."""
     random = np.random.default_rng(seed)
     for name, photograph in photographs:
         for _ in range(each):
-            width = int(photograph.width * random.uniform(0.35, 1))
-            height = min(photograph.height, int(width * CROP_PIXELS[1] / CROP_PIXELS[0]))
-            left = int(random.integers(0, photograph.width - width + 1))
-            top = int(random.integers(0, photograph.height - height + 1))
-            piece = photograph.crop((left, top, left + width, top + height))
-            yield name, piece.resize(CROP_PIXELS)
+            yield name, crop(photograph, random)
 
 
 def changed(

@@ -41,12 +41,12 @@ def demo_folder(target: Path) -> None:
         random = np.random.default_rng(len(name))
         (target / name).mkdir(parents=True, exist_ok=True)
         for number in range(DEMO_CROPS):
-            crop = _crop(photograph, random)
-            crop.save(target / name / f"{number}.jpg", quality=90)
+            piece = crop(photograph, random)
+            piece.save(target / name / f"{number}.jpg", quality=90)
     _add_broken_files(target)
 
 
-def _crop(photograph: Image.Image, random: np.random.Generator) -> Image.Image:
+def crop(photograph: Image.Image, random: np.random.Generator) -> Image.Image:
     """A piece of a third to all of the picture's width."""
     width = int(photograph.width * random.uniform(0.35, 1))
     height = min(photograph.height, int(width * CROP_PIXELS[1] / CROP_PIXELS[0]))

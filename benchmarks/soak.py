@@ -6,24 +6,20 @@ python -m benchmarks.soak [--batches N]
 from __future__ import annotations
 
 import argparse
-import gzip
-import hashlib
-import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from benchmarks.end_to_end import make_pictures
 from benchmarks.lanes import done, drop, new_stack
 from benchmarks.record import save
+from benchmarks.traces import digest, traces
 from cli.on_stack.erase import new_request, submit
 from cli.on_stack.stack import Stack
 from cli.on_stack.status import wait_until_finished
@@ -67,30 +63,6 @@ def erase(stack: Stack, key: str) -> float:
     return round(monotonic() - began, 1)
 
 
-def traces(folder: Path, words: Sequence[str]) -> list[str]:
-    """The files that know one of the words."""
-    needles = [word.encode() for word in words]
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if any(needle in text for text in _texts(path) for needle in needles)
-    ]
-
-
-def _texts(path: Path) -> Iterator[bytes]:
-    yield str(path).encode()
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    yield data
-    if data.startswith(b"\x1f\x8b"):
-        yield gzip.decompress(data)
-    if data.startswith(b"PAR1"):
-        file = pq.ParquetFile(io.BytesIO(data))
-        named = [name for name in file.schema_arrow.names if name not in ("features", "pca")]
-        yield repr(file.read(named).to_pydict()).encode()
-
-
 def soak(stack: Stack, folder: Path, pictures: Sequence[Path], batches: int) -> dict[str, Any]:
     """The numbers of so many batches, in windows."""
     seconds: list[float] = []
@@ -106,8 +78,7 @@ def soak(stack: Stack, folder: Path, pictures: Sequence[Path], batches: int) -> 
         if number % WINDOW == 0:
             gone = pictures[number % len(pictures)]
             key = f"{batch}/{gone.parent.name}/{gone.name}"
-            digest = hashlib.sha256(gone.read_bytes() + batch.encode()).hexdigest()
-            words += [key, digest]
+            words += [key, digest(gone.read_bytes() + batch.encode())]
             told = {
                 "batches": number,
                 "seconds": round(median(seconds[-WINDOW:]), 2),

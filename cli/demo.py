@@ -23,6 +23,7 @@ from cli.on_stack.stack import Stack
 from cli.on_stack.status import wait_until_finished
 from cli.on_this_machine.home import ensure_model, home
 from cli.pictures.map import draw_map
+from cli.terminal.account import account_lines
 from cli.terminal.say import say
 from darkroom.errors import DarkroomError, UsageError
 from darkroom.printable import printable
@@ -96,11 +97,8 @@ def _tell(stack: Stack, record: RunRecord, timed: Say) -> None:
 def _sum_up(stack: Stack, record: RunRecord) -> None:
     account = receipt.unpack(stack.results.read(record.key.receipt))
     say(f"\nbatch {printable(record.batch)}, run {record.run}: done")
-    say(f"  receipt     {account.equation}")
-    for reason, count in account.rejected_by_reason.items():
-        say(f"              {count} {reason}")
-    if account.skipped:
-        say(f"  skipped     {account.skipped} files that are no images")
+    lines = account_lines(account.equation, account.rejected_by_reason, account.skipped)
+    say("\n".join(lines))
     if note := account.pca:
         kept = f"{note.variance_kept:.1%} of the variance kept"
         say(f"  PCA         version {note.version}, {kept}")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from cli.terminal.account import account_lines
 from cli.terminal.left_out import say_left_out
 from cli.terminal.progress import Progress
 from cli.terminal.say import say
@@ -115,11 +116,7 @@ def say_audit(place: str, audited: Audited) -> None:
     """For people."""
     found, gaps = audited.audit, audited.compared
     say(f"audit of {place}")
-    say(f"  receipt     {found.equation}")
-    for reason, count in found.by_reason.items():
-        say(f"              {count} {reason}")
-    if found.skipped:
-        say(f"  skipped     {len(found.skipped)} files that are no images")
+    say("\n".join(account_lines(found.equation, found.by_reason, len(found.skipped))))
     copies = sum(len(paths) - 1 for paths in found.copies)
     say(f"  copies      {copies} images repeat another's bytes")
     _name("rejected", [f"{one.path}: {one.reason} {one.detail}" for one in sorted(found.refused)])

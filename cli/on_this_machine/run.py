@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Literal, TextIO
 
 from cli.on_this_machine.what_is_new import next_run
+from cli.terminal.account import account_lines
 from cli.terminal.left_out import require_all_reached, say_left_out
 from cli.terminal.progress import Progress
 from cli.terminal.say import say
@@ -237,12 +238,8 @@ def summary(account: Receipt, seconds: float, options: RunOptions) -> str:
     lines = [
         "",
         f"batch {printable(account.batch)}, run {account.run}: done in {seconds:.0f} s",
-        f"  receipt     {account.equation}",
+        *account_lines(account.equation, account.rejected_by_reason, account.skipped),
     ]
-    for reason, count in account.rejected_by_reason.items():
-        lines.append(f"              {count} {reason}")
-    if account.skipped:
-        lines.append(f"  skipped     {account.skipped} files that are no images")
     if account.with_more_pages:
         lines.append(f"  pages       of {account.with_more_pages} files the first page was taken")
     if account.duplicates.images:

@@ -35,15 +35,13 @@ def look(
 ) -> tuple[list[Row], list[Part]]:
     """All rows and manifest parts of the batches that may hold what the requests take, or a copy of
     it. Of other batches contents alone are read, and of runs that are packed, in their packs."""
+    is_named = partial(_is_named, requests)
     files, parts_there = table_files(results), part_files(results)
 
     def read(is_meant: Callable[[str], bool]) -> tuple[list[Row], list[Part]]:
         meant = [file for file in files if is_meant(file.batch)]
         named, _ = parts_in(results, [part for part in parts_there if is_meant(part.batch)])
         return list(rows_in(results, spread, meant)), named
-
-    def is_named(batch: str) -> bool:
-        return any(request.selector.may_take_of(batch) for request in requests)
 
     reads = [read(is_named)]
     contents = {content for request in requests for content in _contents(request, reads[0][0])}
@@ -57,6 +55,11 @@ def look(
         [row for rows, _ in reads for row in rows],
         [part for _, parts in reads for part in parts],
     )
+
+
+def _is_named(requests: Iterable[ErasureRequest], batch: str) -> bool:
+    """Whether a request may take something of a batch by its name alone."""
+    return any(request.selector.may_take_of(batch) for request in requests)
 
 
 def _may_be_of_days(paths: Iterable[str]) -> bool:
@@ -115,7 +118,7 @@ def has_to_be_read_again(plan: Plan, requests: Sequence[ErasureRequest]) -> Call
     since, of_days = plan.made_at - _CLOCKS_SECONDS, _may_be_of_days(plan.keys)
 
     def is_meant(file: File) -> bool:
-        named = any(request.selector.may_take_of(file.batch) for request in requests)
+        named = _is_named(requests, file.batch)
         if named or file.batch in batches or file.written_at >= since:
             return True
         return of_days and _is_of_a_day(file.batch)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.traces import digest, traces
 from cli.on_stack.put import put_bytes
 from cli.on_stack.stack import Stack
 from darkroom.layout import Run
@@ -15,7 +16,6 @@ from functions.runs.records import State
 from tests.conftest import jpeg
 from tests.darkroom.archives.packed import PACKED, zipped
 from tests.stack.local_stack import aws, darkroom, local_stack
-from tests.stack.traces import digest, traces
 from tests.waiting import finished
 
 pytestmark = [pytest.mark.long, pytest.mark.own_cloud]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.traces import digest, traces
 from cli.on_stack.put import put_bytes, put_folder
 from cli.on_stack.stack import Stack
 from darkroom.coordinates import versions
@@ -14,7 +15,6 @@ from darkroom.layout import ERASURES
 from functions.runs.records import State
 from tests.conftest import jpeg
 from tests.stack.local_stack import darkroom, local_stack
-from tests.stack.traces import digest, traces
 from tests.waiting import finished
 
 GONE, COPY = "spring/Pêche plate/2.jpg", "autumn/other name.jpg"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
+from benchmarks.traces import digest, traces
 from cli.deploying.destroy import destroy
 from cli.deploying.locally import deploy_locally
 from cli.on_stack.put import put_bytes, put_folder
@@ -28,7 +29,6 @@ from local_cloud import control
 from tests.conftest import jpeg
 from tests.project import template
 from tests.stack.local_stack import aws, darkroom
-from tests.stack.traces import digest, traces
 from tests.waiting import finished, in_state, states, until
 
 

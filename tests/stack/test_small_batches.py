@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.traces import digest, traces
 from cli.on_stack.put import put_folder
 from cli.on_stack.stack import Stack
 from darkroom.layout import Run
@@ -14,7 +15,6 @@ from darkroom.run import receipt
 from functions.runs.records import Lane, State
 from tests.conftest import jpeg
 from tests.stack.local_stack import darkroom, local_stack
-from tests.stack.traces import digest, traces
 from tests.waiting import finished
 
 pytestmark = [pytest.mark.long, pytest.mark.own_cloud]

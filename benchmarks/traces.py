@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 
 def digest(body: bytes) -> str:
+    """SHA-256."""
     return hashlib.sha256(body).hexdigest()
 
 
